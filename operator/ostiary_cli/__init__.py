@@ -1,0 +1,1 @@
+"""The command line: `ostiary` on a laptop, and beside kubectl."""

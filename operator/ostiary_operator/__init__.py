@@ -1,0 +1,1 @@
+"""The operator: turns MCPServer and MCPAccessPolicy objects into private pods and rules."""
