@@ -1,0 +1,57 @@
+"""The API: names, conditions, and the models of every kind.  Defined once, here."""
+
+from .conditions import Reason, Type
+from .names import (
+    API_VERSION,
+    CATEGORY,
+    COMPONENT_SERVER,
+    CONFIG_ANNOTATION,
+    FIELD_MANAGER,
+    GROUP,
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    LABEL_NAME,
+    LABEL_NAMESPACE_NAME,
+    LABEL_SERVER,
+    POLICY_KIND,
+    POLICY_PLURAL,
+    PRODUCT,
+    REPLICAS_MANAGER,
+    SERVER_KIND,
+    SERVER_PLURAL,
+    STATUS_MANAGER,
+    VERSION,
+)
+from .parse import Invalid, Problem, parse_policy, parse_server
+from .policy import MCPAccessPolicy
+from .server import MCPServer
+
+__all__ = [
+    "API_VERSION",
+    "CATEGORY",
+    "COMPONENT_SERVER",
+    "CONFIG_ANNOTATION",
+    "FIELD_MANAGER",
+    "GROUP",
+    "LABEL_COMPONENT",
+    "LABEL_MANAGED_BY",
+    "LABEL_NAME",
+    "LABEL_NAMESPACE_NAME",
+    "LABEL_SERVER",
+    "POLICY_KIND",
+    "POLICY_PLURAL",
+    "PRODUCT",
+    "REPLICAS_MANAGER",
+    "SERVER_KIND",
+    "SERVER_PLURAL",
+    "STATUS_MANAGER",
+    "VERSION",
+    "Invalid",
+    "MCPAccessPolicy",
+    "MCPServer",
+    "Problem",
+    "Reason",
+    "Type",
+    "parse_policy",
+    "parse_server",
+]
