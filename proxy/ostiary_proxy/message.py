@@ -1,0 +1,251 @@
+"""What a body says: bytes in, one message or one rejection out.  Pure: no I/O, no clock.
+
+One C parse, and what was parsed is what is sent on (`canonical`), never the caller's bytes: so
+nothing that another parser might read differently reaches a backend.  Keys that other parsers may
+take for one another are refused in the envelope, in `params` and in `params._meta`; everything
+else survives as it came.  Which revision is spoken is `era`'s business, who may is `policy`'s.
+"""
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import orjson
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+HEADER_MISMATCH: Final = -32020
+UNSUPPORTED_VERSION: Final = -32022
+
+DEPTH: Final = 64
+"""Objects and lists within one another, the envelope counted."""
+CONTAINERS: Final = 250_000
+"""Objects and lists in one body: beyond it the parse alone would hold the loop too long."""
+KEYS: Final = 1024
+"""Keys of the envelope, of `params` and of `params._meta`, which are looked at one by one."""
+LONGEST_ID: Final = 1024
+LONGEST_METHOD: Final = 256
+
+# Runs of digits that a 64-bit integer may not hold; the C parser would round them.
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+
+Id = str | int
+Json = dict[str, Any]
+"""A parsed object.  The one place where `Any` stands: what is inside belongs to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An answer of ours that ends a request."""
+
+    status: int
+    code: int
+    message: str
+    data: Json | None = None
+    id: Id | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    reason: str = "BadRequest"
+    """A word for audit and metrics."""
+
+    def body(self) -> bytes:
+        return error_body(self.id, self.code, self.message, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One JSON-RPC message."""
+
+    kind: Literal["request", "notification", "response"]
+    id: Id | None
+    method: str
+    params: Json
+    """Empty where the body has none; `data` says what it had."""
+    data: Json
+    canonical: bytes
+
+
+def parse(body: bytes) -> Message | Rejection:
+    data = decode(body)
+    if isinstance(data, Rejection):
+        return data
+    if isinstance(data, list):
+        why = "A batch is not taken here: send one message per POST."
+        return Rejection(400, INVALID_REQUEST, why)
+    if not isinstance(data, dict):
+        return _not_rpc("The body must be one JSON object.")
+    canonical = encode_shallow(data, body)
+    if canonical is None:
+        return _not_rpc(f"The body is nested deeper than {DEPTH}.")
+    twin = _twin(data)
+    if twin:
+        return _not_rpc(f"Two keys of {twin} may be taken for one another.")
+    return _shape(data, canonical)
+
+
+def decode(body: bytes) -> Any:
+    """The JSON value, exact for numbers of any length; a rejection when there is none."""
+    if body.count(b"{") + body.count(b"[") > CONTAINERS:
+        why = f"The body holds more than {CONTAINERS} objects and lists."
+        return Rejection(413, INVALID_REQUEST, why, reason="TooLarge")
+    try:
+        if _LONG_NUMBER.search(body) is None:
+            return orjson.loads(body)
+        orjson.loads(body)  # strict where the next parser is lenient: NaN, control characters
+        return json.loads(body, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return Rejection(400, PARSE_ERROR, "The body is not JSON in UTF-8.", reason="NotJSON")
+
+
+def encode(value: object) -> bytes:
+    """The one way that JSON of ours is written."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # An integer beyond 64 bits, or nesting beyond the C writer.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def encode_shallow(data: Json, body: bytes) -> bytes | None:
+    """What is sent on; None when it is nested deeper than allowed."""
+    if body.count(b"{") + body.count(b"[") <= DEPTH:
+        return encode(data)
+    outer, inner, count = _WRAPPER
+    inner[0] = data
+    try:
+        return orjson.dumps(outer)[count:-count]
+    except orjson.JSONEncodeError:
+        return _encode_slowly(data)
+    finally:
+        inner[0] = None
+
+
+def _encode_slowly(data: Json) -> bytes | None:
+    """Too deep, or an integer beyond 64 bits: only here is the whole body walked."""
+    level: list[Any] = [data]
+    for _ in range(DEPTH):
+        level = [item for value in level for item in _children(value)]
+        if not level:
+            return encode(data)
+    return None
+
+
+def _children(value: Any) -> list[Any]:
+    inside = value.values() if isinstance(value, dict) else value
+    return [item for item in inside if isinstance(item, dict | list)]
+
+
+def error_body(ident: Id | None, code: int, message: str, data: Json | None = None) -> bytes:
+    error: Json = {"code": code, "message": message}
+    if data is not None:
+        error["data"] = data
+    return encode({"jsonrpc": "2.0", "id": ident, "error": error})
+
+
+def valid_id(value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, str):
+        return len(value) <= LONGEST_ID
+    return isinstance(value, int) and -(2**63) <= value < 2**64
+
+
+def _shape(data: Json, canonical: bytes) -> Message | Rejection:
+    if data.get("jsonrpc") != "2.0":
+        return _not_rpc('The member "jsonrpc" must be "2.0".')
+    has_id = "id" in data
+    ident = data.get("id")
+    if has_id and not valid_id(ident):
+        return _not_rpc("An id must be a string or a whole number.")
+    if "method" not in data:
+        if has_id and ("result" in data) != ("error" in data):
+            return Message("response", ident, "", {}, data, canonical)
+        return _not_rpc("The body is no request, notification or response.")
+    method, params = data["method"], data.get("params")
+    if not isinstance(method, str) or not 0 < len(method) <= LONGEST_METHOD:
+        return _not_rpc("The method must be a short string.", ident)
+    if "params" in data and not isinstance(params, dict):
+        return _not_rpc("The member params must be an object.", ident)
+    if "result" in data or "error" in data:
+        return _not_rpc("A request has no result and no error.", ident)
+    kind: Literal["request", "notification"] = "request" if has_id else "notification"
+    return Message(kind, ident, method, params or {}, data, canonical)
+
+
+def _not_rpc(why: str, ident: Id | None = None) -> Rejection:
+    return Rejection(400, INVALID_REQUEST, why, id=ident)
+
+
+def _twin(data: Json) -> str:
+    """The object with keys that a laxer parser may confuse: by case, by width, by a NUL."""
+    params = data.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    for where, value, names in (
+        ("the message", data, _ENVELOPE),
+        ("params", params, _PARAMS),
+        ("params._meta", meta, _META),
+    ):
+        if isinstance(value, dict) and not value.keys() <= names and _has_twins(value, names):
+            return where
+    return ""
+
+
+def _has_twins(value: Json, names: frozenset[str]) -> bool:
+    # Together with the names that decide something: `Method` alone is as bad as beside `method`.
+    if len(value) > KEYS:
+        return True
+    keys = value.keys() | names
+    return len({_fold(key) for key in keys}) != len(keys)
+
+
+def _fold(key: str) -> str:
+    if key.isascii():
+        return key.replace("\0", "").lower()
+    return unicodedata.normalize("NFKC", key).casefold().replace("\0", "")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError
+    return value
+
+
+_ENVELOPE: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_PARAMS: Final = frozenset({"name", "uri", "_meta", "arguments", "cursor", "ref", "requestId"})
+_META: Final = frozenset(
+    {
+        "progressToken",
+        "io.modelcontextprotocol/protocolVersion",
+        "io.modelcontextprotocol/clientCapabilities",
+        "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/logLevel",
+    }
+)
+
+
+def _wrapper() -> tuple[list[Any], list[Any], int]:
+    """Lists around a slot, so many that a value deeper than DEPTH cannot be written.
+
+    The C writer gives up at a fixed depth: this makes it count for us, without a walk in Python.
+    """
+    levels: list[Any] = []
+    limit = 0
+    while True:
+        try:
+            orjson.dumps(levels)
+        except orjson.JSONEncodeError:
+            break
+        levels, limit = [levels], limit + 1
+    inner: list[Any] = [None]
+    outer = inner
+    for _ in range(limit - DEPTH - 1):
+        outer = [outer]
+    return outer, inner, limit - DEPTH
+
+
+_WRAPPER: Final = _wrapper()
