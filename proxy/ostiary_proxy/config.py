@@ -246,3 +246,7 @@ class StatusReport(_Report):
     unknownKeyIds: tuple[str, ...] = ()
     """`kid`s of known issuers that no shipped key has, at most 8: the operator looks again."""
     servers: tuple[ServerReport, ...] = ()
+    auditHead: str = ""
+    """SHA-256 of the last audit line written; left out of the etag, like the next."""
+    auditSeq: int = -1
+    """Number of that line; -1 before the first."""

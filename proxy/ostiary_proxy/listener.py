@@ -1,0 +1,115 @@
+"""One listening port: uvicorn's protocol class on sockets of ours.
+
+uvicorn's own `Server` is left out: it takes the process's signals, ticks ten times a second, and
+cannot stop accepting without also ending the calls that are open.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from email.utils import formatdate
+from typing import Final
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from ostiary_proxy.asgi import Application
+
+BACKLOG: Final = 2048
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than the minute after which common load balancers give up an idle connection."""
+LAST_SECONDS: Final = 1.0
+"""What still runs when the port is closed for good has this long to notice."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; `::` takes IPv4 as well.  Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if host == "::":
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+        bound.setblocking(False)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+class Listener:
+    """Serves an ASGI application on sockets that are bound already."""
+
+    def __init__(
+        self,
+        app: Application,
+        sockets: Sequence[socket.socket],
+        *,
+        protocol: type[HttpToolsProtocol],
+    ) -> None:
+        self._sockets = tuple(sockets)
+        self._protocol = protocol
+        self._config = Config(
+            app,
+            interface="asgi3",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+        self._state = ServerState()
+        self._servers: list[asyncio.Server] = []
+        self._clock: asyncio.TimerHandle | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self._sockets[0].getsockname()[1])
+
+    @property
+    def open(self) -> bool:
+        return bool(self._servers)
+
+    async def start(self) -> None:
+        self._config.load()
+        self._tell_time()
+        loop = asyncio.get_running_loop()
+        for bound in self._sockets:
+            self._servers.append(
+                await loop.create_server(self._accept, sock=bound, backlog=BACKLOG)
+            )
+
+    def stop_accepting(self) -> None:
+        """Close the port and the idle connections; calls that are open go on."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for connection in tuple(self._state.connections):
+            connection.shutdown()
+
+    async def close(self) -> None:
+        """End everything."""
+        self.stop_accepting()
+        if self._clock is not None:
+            self._clock.cancel()
+        tasks = tuple(self._state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_SECONDS)
+        for connection in tuple(self._state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    def _accept(self) -> asyncio.Protocol:
+        return self._protocol(self._config, self._state, {})
+
+    def _tell_time(self) -> None:
+        self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        self._clock = asyncio.get_running_loop().call_later(1.0, self._tell_time)
