@@ -92,8 +92,8 @@ class ClusterSettings(_Closed):
 class OperatorEnv(_Closed):
     """The operator's environment, as the chart sets it."""
 
-    namespace: str
-    serviceAccount: str
+    namespace: Annotated[str, Field(min_length=1)]
+    serviceAccount: Annotated[str, Field(min_length=1)]
     settingsConfigMap: str = "ostiary-settings"
     leaseName: str = "ostiary-operator"
     podName: str = ""

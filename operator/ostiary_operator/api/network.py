@@ -8,7 +8,7 @@ from pydantic import Field
 from .fields import IntOrString, LabelSelector
 from .schema import ATOMIC, Part, Rule, at_least_one
 
-METADATA_NETWORKS: Final = ("169.254.0.0/16", "fd00:ec2::/64")
+METADATA_NETWORKS: Final = ("169.254.0.0/16", "fd00:ec2::254/128", "fd00:ec2::23/128")
 """Where clouds keep credentials of the node; never open but by `identity.cloudMetadata`."""
 
 

@@ -216,10 +216,8 @@ class MCPServerSpec(Part):
         return self.transport.streamableHTTP if self.transport else None
 
     @property
-    def stdio(self) -> Stdio | None:
-        """The stdio transport, also when it was left to be the default."""
-        if self.http is not None:
-            return None
+    def stdio(self) -> Stdio:
+        """The settings of the stdio transport, which is also the default; mind `http` first."""
         return (self.transport.stdio if self.transport else None) or Stdio()
 
 

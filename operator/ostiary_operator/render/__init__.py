@@ -1,0 +1,43 @@
+"""Desired children of an MCPServer.  Pure: no clock, no cluster, no environment, no randomness."""
+
+from ostiary_operator.api import MCPServer
+from ostiary_operator.settings import ClusterSettings, OperatorEnv
+
+from . import keys, names, proxy_config, selection
+from .account import render_account
+from .budget import render_budget
+from .config_map import render_config_map
+from .deployment import render_deployment
+from .meta import Manifest
+from .network import render_network_policy
+from .proxy_config import ServerView
+from .service import render_pods_service, render_service
+from .widening import widened_by
+
+__all__ = [
+    "Manifest",
+    "ServerView",
+    "children",
+    "keys",
+    "names",
+    "proxy_config",
+    "selection",
+    "widened_by",
+]
+
+
+def children(
+    server: MCPServer, view: ServerView, settings: ClusterSettings, env: OperatorEnv
+) -> list[Manifest]:
+    """In the order of apply: the wall stands before there is anything behind it."""
+    document = proxy_config.render(server, view, settings, env)
+    wanted = [
+        render_account(server),
+        render_config_map(server, document),
+        render_network_policy(server, view.policies, settings, env),
+        render_service(server),
+        render_pods_service(server),
+        render_budget(server),
+        render_deployment(server, settings),
+    ]
+    return [manifest for manifest in wanted if manifest is not None]

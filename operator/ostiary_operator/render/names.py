@@ -1,0 +1,41 @@
+"""Names of an MCPServer's children.  Deterministic, and kept apart by the CRD's name rule."""
+
+from typing import Final
+
+KEY_NUMBERS: Final = range(4)
+"""A server's session masters take these numbers in turn."""
+
+
+def deployment(server: str) -> str:
+    return server
+
+
+def network_policy(server: str) -> str:
+    return server
+
+
+def disruption_budget(server: str) -> str:
+    return server
+
+
+def service(server: str) -> str:
+    """The server's own name, so that its URL can be guessed."""
+    return server
+
+
+def pods_service(server: str) -> str:
+    """The headless Service, which holds every pod's address."""
+    return f"{server}-pods"
+
+
+def account(server: str) -> str:
+    return f"{server}-mcp"
+
+
+def config(server: str) -> str:
+    return f"{server}-proxy"
+
+
+def key(server: str, number: int) -> str:
+    """Of the ConfigMap with the hash, and of the Secret with the master."""
+    return f"{server}-key-{number}"
