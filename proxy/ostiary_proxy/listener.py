@@ -23,14 +23,26 @@ LAST_SECONDS: Final = 1.0
 """What still runs when the port is closed for good has this long to notice."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; `::` takes IPv4 as well.  Raises OSError."""
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets; no host: every address of both families.  Raises OSError."""
+    if host:
+        return [_bind(host, port)]
+    sockets = [_bind("0.0.0.0", port)]
+    try:
+        # Two sockets rather than one for both: the audit then shows IPv4 callers as such.
+        sockets.append(_bind("::", sockets[0].getsockname()[1]))
+    except OSError:
+        return sockets  # the node has no IPv6
+    return sockets
+
+
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if host == "::":
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((host, port))
         bound.listen(BACKLOG)
         bound.setblocking(False)
