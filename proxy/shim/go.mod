@@ -1,0 +1,3 @@
+module ostiary.dev/shim
+
+go 1.22
