@@ -31,7 +31,7 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 	@touch $@
 
 up: env ## examples/quickstart on this machine: endpoints, a token, a real call; Ctrl-C ends it
-	@$(BIN)/ostiary up examples/quickstart --try
+	@$(BIN)/ostiary up examples/quickstart --call time get_current_time timezone=Europe/Paris
 
 test: env ## unit tests, and tests against a real API server
 	$(BIN)/pytest

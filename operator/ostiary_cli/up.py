@@ -1,0 +1,256 @@
+"""`ostiary up DIR`: the servers of a folder behind one proxy on this machine, until a signal.
+
+Puts the pieces together; what runs is `local`'s, what an edit does is `inforce`'s, what is printed
+is `output`'s.  The audit and all news go to stderr; stdout holds the table, or the one line.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from ostiary_proxy.config import Server, ServerReport
+from ostiary_proxy.policy import Caller, Deny, Target, compile_rules, decide
+from ostiary_proxy.serve import Proxy
+
+from . import output
+from .devtoken import development_key, namespace_of
+from .inforce import Applied, InForce, Kept
+from .local import HOST, Place, key_of
+from .manifests import Manifests, read_folder
+from .output import Token
+from .programs import search_path, what_to_install
+from .watchdir import changes, look
+
+FIRST_LOOK_SECONDS: Final = 30
+"""A server that has not answered by then is shown as it is, and may come later."""
+ENDED: Final = 0
+REFUSED: Final = 2
+IMPOSSIBLE: Final = 3
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    folder: Path
+    port: int
+    principals: tuple[str, ...]
+    as_json: bool
+    sample: tuple[str, ...] = ()
+    """SERVER TOOL key=value...: one call once all is there."""
+
+
+async def up(options: Options) -> int:
+    stop = _signalled()
+    manifests = await asyncio.to_thread(read_folder, options.folder)
+    if manifests.problems:
+        tell(*(str(problem) for problem in manifests.problems))
+        return REFUSED
+    key = await asyncio.to_thread(development_key, options.folder)
+    now = int(time.time())
+    tokens = [Token(name, key.mint(name, now=now)) for name in options.principals]
+    proxy = Proxy(
+        role="local",
+        audit_stream=sys.stderr.buffer,
+        host=HOST,
+        port=options.port,
+        accept_seconds=0,
+    )
+    try:
+        await proxy.__aenter__()
+    except OSError as err:
+        tell(_no_port(options, err))
+        return IMPOSSIBLE
+    try:
+        place = Place(options.folder.resolve(), proxy.port, search_path(os.environ))
+        callers = [namespace_of(name) or "" for name in options.principals]
+        state = InForce(proxy=proxy, issuer=key.issuer, place=place, callers=callers)
+        return await _serve(options, _Room(proxy, state, place), manifests, tokens, stop)
+    finally:
+        await proxy.__aexit__(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    proxy: Proxy
+    state: InForce
+    place: Place
+
+    def reports(self) -> dict[str, ServerReport]:
+        return {f"{it.namespace}/{it.name}": it for it in self.proxy.reports()}
+
+
+async def _serve(
+    options: Options, room: _Room, manifests: Manifests, tokens: list[Token], stop: asyncio.Event
+) -> int:
+    before = await asyncio.to_thread(look, options.folder)
+    tell(*manifests.notes)
+    news = asyncio.Event()
+    room.proxy.backends.subscribe(news.set)
+    applied = await room.state.take(manifests)
+    if isinstance(applied, Kept):
+        tell(*applied.problems)
+        return REFUSED
+    tell(*(str(refusal) for refusal in applied.refusals))
+    if not room.state.servers:
+        tell("No server is left that can run here.")
+        return REFUSED
+    _tell_programs(room, applied)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_follow_folder(options.folder, before, room)),
+            group.create_task(_show(options, room, tokens, news)),
+        ]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+    return ENDED
+
+
+async def _show(options: Options, room: _Room, tokens: list[Token], news: asyncio.Event) -> None:
+    """Once every server answered, or had its time: what is there; then whatever changes."""
+    try:
+        async with asyncio.timeout(FIRST_LOOK_SECONDS):
+            while any(it.state == "Starting" for it in _of(room)):
+                news.clear()
+                await news.wait()
+    except TimeoutError:
+        _LOG.debug("shown before every server answered")
+    reports = room.reports()
+    servers = room.state.servers
+    if options.as_json:
+        say(output.ready_line(servers, tokens))
+    else:
+        say(output.table(servers, reports), "", output.RIGHTS, "")
+        say(*output.how_to_use(servers, tokens))
+    shown: dict[str, str] = {key: report.state for key, report in reports.items()}
+    tell(*(_sentence(report) for report in _of(room) if report.state != "Ready"))
+    _tell_not_admitted(servers, tokens)
+    if options.sample:
+        await _call(options, servers, tokens[0])
+    await _follow_servers(room, shown, news)
+
+
+def _of(room: _Room) -> list[ServerReport]:
+    """What is known of each server, also of one that nobody has looked at yet."""
+    reports = room.reports()
+    return [
+        reports.get(key_of(server))
+        or ServerReport(namespace=server.namespace, name=server.name, state="Starting")
+        for server in room.state.servers
+    ]
+
+
+async def _follow_servers(room: _Room, shown: dict[str, str], news: asyncio.Event) -> None:
+    while True:
+        news.clear()
+        for report in _of(room):
+            key = f"{report.namespace}/{report.name}"
+            if shown.get(key) != report.state:
+                shown[key] = report.state
+                tell(_sentence(report))
+        await news.wait()
+
+
+async def _follow_folder(
+    folder: Path, before: frozenset[tuple[str, int, int, int]], room: _Room
+) -> None:
+    async for _ in changes(folder, before):
+        manifests = await asyncio.to_thread(read_folder, folder)
+        outcome = await room.state.take(manifests)
+        if isinstance(outcome, Kept):
+            tell(*outcome.problems, "The folder is not in force: the last good state stays.")
+            continue
+        tell(*manifests.notes, *(str(refusal) for refusal in outcome.refusals))
+        if outcome.changed:
+            tell(f"The folder is in force: change {outcome.generation}, {_sum(outcome, room)}")
+            _tell_programs(room, outcome)
+        else:
+            tell("The folder changed in nothing that matters here.")
+
+
+def _sum(outcome: Applied, room: _Room) -> str:
+    parts = [f"{len(room.state.servers)} endpoint{'s' * (len(room.state.servers) != 1)}"]
+    parts += [f"new: {server.url}" for server in outcome.added]
+    parts += [f"gone: {key}" for key in outcome.removed]
+    return ", ".join(parts)
+
+
+def _tell_programs(room: _Room, applied: Applied) -> None:
+    for server in applied.added:
+        command = server.backend.command
+        advice = what_to_install(
+            command[0],
+            path=server.backend.env.get("PATH", ""),
+            folder=Path(server.backend.workingDir),
+        )
+        if advice:
+            tell(f"MCPServer {key_of(server)} cannot start: {advice}.")
+
+
+def _tell_not_admitted(servers: tuple[Server, ...], tokens: list[Token]) -> None:
+    for it in tokens:
+        _, _, namespace, name = it.principal.split(":")
+        caller = Caller.service_account(namespace, name)
+        for server in servers:
+            decision = decide(Target("list"), caller, compile_rules(server))
+            if isinstance(decision, Deny):
+                tell(f"{it.principal} may not call {key_of(server)}: {decision.message}")
+
+
+async def _call(options: Options, servers: tuple[Server, ...], token: Token) -> None:
+    from . import call  # the SDK takes a second to import, which nothing else here needs
+
+    wanted, name, *pairs = options.sample
+    server = next((it for it in servers if wanted in (key_of(it), it.name)), None)
+    if server is None:
+        tell(f"--call: there is no MCPServer {wanted} here.")
+        return
+    out = sys.stderr if options.as_json else sys.stdout
+    print(f"\n$ {output.call_command(server.url, [name, *pairs])}", file=out, flush=True)
+    try:
+        endpoint = call.Endpoint(server.url, token.token)
+        await call.show_call(endpoint, name, pairs, None, as_json=False, out=out)
+    except call.CallFailed as err:
+        tell(str(err))
+    out.flush()
+
+
+def _sentence(report: ServerReport) -> str:
+    state = output.state_of(report)
+    message = f": {report.message}" if report.message else ""
+    return f"MCPServer {report.namespace}/{report.name}: {state}{message}"
+
+
+def _no_port(options: Options, err: OSError) -> str:
+    return (
+        f"Port {options.port} of {HOST} cannot be had: {err.strerror}. Another `ostiary up` may be "
+        "running: end it, or choose a port with --port (0 for any that is free)."
+    )
+
+
+def _signalled() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def say(*lines: str) -> None:
+    _print(lines, sys.stdout)
+
+
+def tell(*lines: str) -> None:
+    _print(lines, sys.stderr)
+
+
+def _print(lines: tuple[str, ...], out: TextIO) -> None:
+    for line in lines:
+        print(line, file=out)
+    out.flush()
