@@ -139,7 +139,7 @@ class MCPServerSpec(Part):
         Rule(
             cel="(has(self.transport) && has(self.transport.streamableHTTP)) "
             "|| (has(self.command) && size(self.command) > 0)",
-            message="a stdio server needs command, because the image's own entry point is replaced: "
+            message="a stdio server needs command, as the image's own entry point is replaced: "
             'write the program and its arguments, for example command: ["mcp-server-time"]',
             holds=lambda it: it.http is not None or bool(it.command),
             field="command",

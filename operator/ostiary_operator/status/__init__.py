@@ -1,0 +1,22 @@
+"""Observed children and the proxies' reports, to conditions.  Pure: no clock, no cluster."""
+
+from .observed import Conflict, Enforcement, Failure, Observed, Unreachable, enforcement
+from .policy import Target, policy_status
+from .readiness import next_look
+from .scene import wanted_replicas
+from .server import invalid_status, server_status
+
+__all__ = [
+    "Conflict",
+    "Enforcement",
+    "Failure",
+    "Observed",
+    "Target",
+    "Unreachable",
+    "enforcement",
+    "invalid_status",
+    "next_look",
+    "policy_status",
+    "server_status",
+    "wanted_replicas",
+]

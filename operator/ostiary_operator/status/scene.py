@@ -1,0 +1,81 @@
+"""Everything that the sentences about one server are drawn from, found once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ostiary_operator.api import MCPServer
+from ostiary_operator.render import names
+from ostiary_operator.render.deployment import startup_seconds
+
+from . import pods
+from .observed import Enforcement, Object, Observed, enforcement
+from .pods import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    server: MCPServer
+    observed: Observed
+    previous: Mapping[str, Any]
+    now: datetime
+    references: Trouble | None
+    image: Trouble | None
+    crash: Trouble | None
+    placement: Trouble | None
+    replica: Trouble | None
+    enforcement: Enforcement
+
+    @property
+    def replicas(self) -> int:
+        return wanted_replicas(self.server)
+
+    @property
+    def deployment(self) -> Object:
+        return self.observed.deployment or {}
+
+    @property
+    def rolled_out(self) -> bool:
+        """Every pod is of the newest template and ready, and none is left over."""
+        status = self.deployment.get("status", {})
+        counts = [
+            status.get(field, 0) for field in ("replicas", "updatedReplicas", "availableReplicas")
+        ]
+        generation = self.deployment.get("metadata", {}).get("generation", 0)
+        seen = status.get("observedGeneration", -1) >= generation
+        return seen and counts == [self.replicas] * 3
+
+    @property
+    def unasked(self) -> bool:
+        """Some pod's proxy was not asked yet, as after a restart of the operator."""
+        return any(
+            pod["metadata"]["uid"] not in self.observed.reports for pod in self.observed.live_pods
+        )
+
+
+def wanted_replicas(server: MCPServer) -> int:
+    return 1 if server.spec.replicas is None else server.spec.replicas
+
+
+def look(
+    server: MCPServer, observed: Observed, previous: Mapping[str, Any], now: datetime
+) -> Scene:
+    own = frozenset(
+        {names.config(server.metadata.name), "kube-root-ca.crt"}
+        | {names.key(server.metadata.name, number) for number in names.KEY_NUMBERS}
+    )
+    grace = timedelta(seconds=startup_seconds(server))
+    deployment = observed.deployment
+    return Scene(
+        server=server,
+        observed=observed,
+        previous=previous,
+        now=now,
+        references=pods.missing_references(observed, own=own),
+        image=pods.image_trouble(observed),
+        crash=pods.crash_trouble(observed, now=now, grace=grace),
+        placement=pods.placement_trouble(observed),
+        replica=pods.replica_trouble(deployment) if deployment else None,
+        enforcement=enforcement(observed, replicas=wanted_replicas(server)),
+    )

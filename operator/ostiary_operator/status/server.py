@@ -1,0 +1,192 @@
+"""The status of an MCPServer: what was looked at, in sentences for its owner.
+
+Pure and deterministic: the same observation gives the same status, but for the time of a
+condition's last transition.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ostiary_operator.api import LABEL_SERVER, Invalid, MCPServer, Reason, Type
+from ostiary_operator.render import names, proxy_config, selection
+from ostiary_operator.render.containers import SHIM
+
+from . import pods
+from .conditions import Verdict, write
+from .observed import Observed
+from .readiness import judge
+from .report import reported
+from .scene import Scene, look
+
+STALLING = (Reason.FORBIDDEN, Reason.QUOTA_EXCEEDED, Reason.CONFIG_TOO_LARGE)
+
+
+def server_status(
+    server: MCPServer, observed: Observed, previous: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """`previous` is the whole status that stands; lastTransitionTime comes from there."""
+    scene = look(server, observed, previous, now)
+    deployment = scene.deployment.get("status", {})
+    generation = server.metadata.generation
+    return {
+        "observedGeneration": generation,
+        "url": proxy_config.cluster_address(server).url,
+        **reported(observed, previous),
+        "callers": selection.callers(server, observed.policies, observed.namespaces),
+        "replicas": deployment.get("replicas", 0),
+        "readyReplicas": deployment.get("readyReplicas", 0),
+        "selector": f"{LABEL_SERVER}={server.metadata.name}",
+        "conditions": write(
+            _verdicts(scene),
+            generation=generation,
+            previous=previous.get("conditions") or (),
+            now=now,
+        ),
+    }
+
+
+def invalid_status(
+    metadata: Mapping[str, Any], invalid: Invalid, previous: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """Of an object that does not validate, a server or a policy: its children stay as they are,
+    and so does what was said of them, but for what the mistake touches."""
+    generation = metadata.get("generation", 0)
+    verdicts = {
+        Type.READY: Verdict("False", Reason.INVALID, str(invalid)),
+        Type.ACCEPTED: Verdict("False", Reason.INVALID, str(invalid)),
+        Type.STALLED: Verdict("True", Reason.INVALID_SPEC, str(invalid)),
+    }
+    return {
+        **{key: value for key, value in previous.items() if key != "conditions"},
+        "observedGeneration": generation,
+        "conditions": write(
+            verdicts,
+            generation=generation,
+            previous=previous.get("conditions") or (),
+            now=now,
+        ),
+    }
+
+
+def _verdicts(scene: Scene) -> dict[str, Verdict]:
+    ready = judge(scene)
+    verdicts = {
+        Type.READY: ready,
+        Type.ACCEPTED: Verdict("True", Reason.ACCEPTED),
+        Type.RESOLVED_REFS: _resolved_references(scene),
+        Type.PROGRAMMED: _programmed(scene),
+        Type.BACKEND_PRIVATE: _private(scene),
+    }
+    reconciling, stalled = _reconciling(scene, ready), _stalled(scene)
+    if reconciling is not None:
+        verdicts[Type.RECONCILING] = reconciling
+    if stalled is not None:
+        verdicts[Type.STALLED] = stalled
+    return verdicts
+
+
+def _resolved_references(scene: Scene) -> Verdict:
+    if scene.references is not None:
+        return Verdict("False", scene.references.reason, scene.references.message)
+    live = scene.observed.live_pods
+    if not _has_references(scene) or (live and all(pods.has_started(pod) for pod in live)):
+        return Verdict("True", Reason.RESOLVED_REFS)
+    return Verdict(
+        "Unknown", Reason.PROGRESSING, "known once the server's container has started in every pod"
+    )
+
+
+def _has_references(scene: Scene) -> bool:
+    spec = scene.server.spec
+    by_env = any(
+        it.valueFrom is not None and (it.valueFrom.secretKeyRef or it.valueFrom.configMapKeyRef)
+        for it in spec.env or ()
+    )
+    by_volume = any(it.configMap or it.secret for it in spec.volumes or ())
+    return bool(by_env or by_volume or spec.envFrom)
+
+
+def _programmed(scene: Scene) -> Verdict:
+    done = scene.enforcement
+    sentence = f"{done.enforcing} of {done.pods} pods enforce generation {done.generation}"
+    refusals = [
+        f"pod {report.pod or pod['metadata']['name']} refuses the newest document: "
+        f"{report.configError[:512]}"
+        for pod in scene.observed.live_pods
+        if (report := scene.observed.report_of(pod)) is not None and report.configError
+    ]
+    message = "; ".join([sentence, *refusals])
+    if done.complete:
+        return Verdict("True", Reason.PROGRAMMED, message)
+    if scene.unasked and _was_programmed(scene):
+        return Verdict("True", Reason.PROGRAMMED, _before(scene)["message"])
+    return Verdict("False", Reason.PARTIALLY_PROGRAMMED, message)
+
+
+def _before(scene: Scene) -> Mapping[str, Any]:
+    conditions = scene.previous.get("conditions") or ()
+    return next((it for it in conditions if it.get("type") == Type.PROGRAMMED), {})
+
+
+def _was_programmed(scene: Scene) -> bool:
+    """The last word stands until the proxies were asked, if it speaks of this generation."""
+    before = _before(scene)
+    current = f"enforce generation {scene.observed.generation}"
+    said = str(before.get("message", "")).split(";", maxsplit=1)[0]
+    return before.get("status") == "True" and said.endswith(current)
+
+
+def _private(scene: Scene) -> Verdict:
+    widening = ", ".join(scene.observed.widened_by)
+    if scene.server.spec.http is None:
+        if _server_command(scene)[:1] != [SHIM]:
+            return Verdict("Unknown", Reason.PROGRESSING, "the Deployment is not there yet")
+        note = f"; NetworkPolicy {widening} admits more to the proxy's ports" if widening else ""
+        return Verdict(
+            "True", Reason.NO_LISTENER, f"the server speaks over stdio: no port exists{note}"
+        )
+    if scene.observed.network_policy is None:
+        return Verdict("Unknown", Reason.PROGRESSING, "the NetworkPolicy is not there yet")
+    name = names.network_policy(scene.server.metadata.name)
+    if widening:
+        return Verdict(
+            "False",
+            Reason.WIDENED_BY,
+            f"NetworkPolicy {widening} admits more than ours, {name}: let it not select pods with "
+            f"{LABEL_SERVER}={scene.server.metadata.name}",
+        )
+    return Verdict(
+        "True",
+        Reason.POLICY_APPLIED,
+        f"NetworkPolicy {name} admits the proxy's ports alone; whether the network enforces it "
+        "was not tried",
+    )
+
+
+def _server_command(scene: Scene) -> list[str]:
+    template = scene.deployment.get("spec", {}).get("template", {}).get("spec", {})
+    for container in template.get("containers") or ():
+        if container.get("name") == "server":
+            return list(container.get("command") or ())
+    return []
+
+
+def _reconciling(scene: Scene, ready: Verdict) -> Verdict | None:
+    if ready.reason in (Reason.NAME_TAKEN, Reason.REFS_NOT_RESOLVED):
+        return Verdict("True", Reason.WAITING_FOR_DEPENDENCY, ready.message)
+    for failure in scene.observed.failures:
+        if failure.reason == Reason.RETRYING:
+            return Verdict("True", Reason.RETRYING, failure.message)
+    if ready.reason == Reason.PROGRESSING:
+        return Verdict("True", Reason.ROLLOUT, ready.message)
+    return None
+
+
+def _stalled(scene: Scene) -> Verdict | None:
+    for failure in scene.observed.failures:
+        if failure.reason in STALLING:
+            return Verdict("True", failure.reason, failure.message)
+    if scene.replica is not None:
+        return Verdict("True", scene.replica.reason, scene.replica.message)
+    return None
