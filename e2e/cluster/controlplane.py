@@ -72,6 +72,7 @@ class ControlPlane:
             except PortTaken:
                 self.stop()
                 (self.folder / "layout.json").unlink(missing_ok=True)
+                self.admin_kubeconfig.unlink(missing_ok=True)  # it names the port
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
@@ -101,8 +102,8 @@ class ControlPlane:
         digest = hashlib.sha256(json.dumps([user, *groups]).encode()).hexdigest()[:16]
         path = self.folder / "users" / f"{digest}.kubeconfig"
         if not path.exists():
-            pair = self._authority().issue(user, groups=groups, server=False)
-            self._authority().kubeconfig(path, url=self.url, pair=pair)
+            pair = self.authority().issue(user, groups=groups, server=False)
+            self.authority().kubeconfig(path, url=self.url, pair=pair)
         return path
 
     def audit_events(self, *, since: int = 0) -> list[AuditEvent]:
@@ -123,6 +124,7 @@ class ControlPlane:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "layout.json").exists():
             self._choose_layout().save(self.folder / "layout.json")
+        if not self.admin_kubeconfig.exists():
             self._write_identities()
         self._run_etcd()
         self._run_apiserver()  # it waits for etcd by itself
@@ -131,11 +133,11 @@ class ControlPlane:
         self._run_scheduler()
         self._wait("kube-controller-manager", self._has_default_account)
 
-    def _authority(self) -> Authority:
+    def authority(self) -> Authority:
         return Authority(self.folder / "pki", now=datetime.now(UTC))
 
     def _write_identities(self) -> None:
-        place, authority = self.layout, self._authority()
+        place, authority = self.layout, self.authority()
         service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
         own = ["localhost", "127.0.0.1", places.KUBERNETES_SERVICE, place.advertise]
         hosts = sorted({*service, f"{service[-1]}.cluster.local", *own, *self._extra_hosts})
@@ -146,15 +148,15 @@ class ControlPlane:
         authority.write("front-proxy", authority.issue("front-proxy-client", server=False))
         authority.write_service_account_keys()
         identities = {
-            "admin": ("test-admin", masters),
             "kube-controller-manager": ("system:kube-controller-manager", []),
             "kube-scheduler": ("system:kube-scheduler", []),
+            "admin": ("test-admin", masters),  # last: its file says that all are there
         }
+        (self.folder / "audit-policy.json").write_text(json.dumps(POLICY))
         for name, (user, groups) in identities.items():
             pair = authority.issue(user, groups=groups, server=False)
             authority.write(name, pair)
             authority.kubeconfig(self.folder / f"{name}.kubeconfig", url=place.url, pair=pair)
-        (self.folder / "audit-policy.json").write_text(json.dumps(POLICY))
 
     def _run(self, program: str, /, *switches: str, **flags: str | Path | int) -> None:
         if self.processes.alive(program):

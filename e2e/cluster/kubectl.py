@@ -25,7 +25,7 @@ class Kubectl:
         self, *arguments: str, stdin: str | None = None, seconds: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """The finished call, whatever its exit code."""
-        command = [kubectl_binary(), "--kubeconfig", self.kubeconfig, *arguments]
+        command = [str(kubectl_binary()), "--kubeconfig", str(self.kubeconfig), *arguments]
         return subprocess.run(
             command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False
         )
