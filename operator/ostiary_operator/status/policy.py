@@ -1,4 +1,4 @@
-"""The status of an MCPAccessPolicy: whom it speaks of, whom it lets in, and where it is in force."""
+"""The status of an MCPAccessPolicy: whom it speaks of, whom it lets in, where it is in force."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,8 @@ def _target(
     target: Target, *, generation: int, previous: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
     ref = f"{SERVER_KIND}/{target.name}"
-    before = next((it for it in previous.get("targets") or () if it.get("ref") == ref), {})
+    listed: list[Mapping[str, Any]] = list(previous.get("targets") or ())
+    before = next((it for it in listed if it.get("ref") == ref), {})
     verdicts = {Type.ACCEPTED: _accepted_target(target)}
     if target.enforcement is not None:
         verdicts[Type.PROGRAMMED] = _programmed(

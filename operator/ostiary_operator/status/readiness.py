@@ -97,19 +97,27 @@ def _references(scene: Scene) -> Verdict | None:
 
 
 def _image(scene: Scene) -> Verdict | None:
-    return scene.image and Verdict("False", scene.image.reason, scene.image.message)
+    if scene.image is None:
+        return None
+    return Verdict("False", scene.image.reason, scene.image.message)
 
 
 def _crash(scene: Scene) -> Verdict | None:
-    return scene.crash and Verdict("False", scene.crash.reason, scene.crash.message)
+    if scene.crash is None:
+        return None
+    return Verdict("False", scene.crash.reason, scene.crash.message)
 
 
 def _refused_pods(scene: Scene) -> Verdict | None:
-    return scene.replica and Verdict("False", Reason.PROGRESSING, scene.replica.message)
+    if scene.replica is None:
+        return None
+    return Verdict("False", Reason.PROGRESSING, scene.replica.message)
 
 
 def _placement(scene: Scene) -> Verdict | None:
-    return scene.placement and Verdict("False", scene.placement.reason, scene.placement.message)
+    if scene.placement is None:
+        return None
+    return Verdict("False", scene.placement.reason, scene.placement.message)
 
 
 def _backend(scene: Scene) -> Verdict | None:
