@@ -112,15 +112,21 @@ class Audit:
             self._some.clear()
             while batch := self._take():
                 try:
-                    self._write(batch)
+                    self._write(b"".join(batch))
                 except OSError:
                     # The reader is gone for good: from here on every event counts as dropped.
-                    self._broken = True
+                    self._give_up(len(batch))
                     return
             if self._closing and not self._waiting:
                 return
 
-    def _take(self) -> bytes:
+    def _give_up(self, lost: int) -> None:
+        with self._lock:
+            self._broken = True
+            self.dropped += lost + len(self._waiting)
+            self._waiting.clear()
+
+    def _take(self) -> list[bytes]:
         with self._lock:
             count = min(len(self._waiting), BATCH_LINES)
             bodies = [self._waiting.popleft() for _ in range(count)]
@@ -137,7 +143,7 @@ class Audit:
             digest = sha256(line).hexdigest()
             lines.append(line + b"\n")
         self._head = Head(seq, digest)
-        return b"".join(lines)
+        return lines
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

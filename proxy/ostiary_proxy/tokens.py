@@ -86,7 +86,7 @@ def trust(issuers: Iterable[Issuer]) -> dict[str, Trusted]:
 
 def load_key(raw: Mapping[str, object]) -> Key | None:
     """A public signing key, or None for anything else."""
-    if raw.get("use", "sig") != "sig":
+    if raw.get("use", "sig") != "sig" or _short_rsa(raw):
         return None
     public = {name: value for name, value in raw.items() if name in PUBLIC_FIELDS}
     try:
@@ -103,6 +103,14 @@ def load_key(raw: Mapping[str, object]) -> Key | None:
     if "alg" in raw:
         allowed &= frozenset({str(raw["alg"])})
     return Key(key, allowed) if allowed else None
+
+
+def _short_rsa(raw: Mapping[str, object]) -> bool:
+    """Asked before the import: the library takes a short key, with a warning on stderr."""
+    modulus = raw.get("n")
+    if raw.get("kty") != "RSA" or not isinstance(modulus, str):
+        return False
+    return len(modulus.rstrip("=")) * 6 < SMALLEST_RSA_BITS
 
 
 def read(
