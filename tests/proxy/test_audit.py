@@ -148,12 +148,12 @@ def test_a_reader_that_is_gone_stops_nothing_and_is_counted() -> None:
     assert audit.dropped == 2
 
 
-HOSTILE = ["a\nb", "a\rb", "\x1b[31mred", '"}', "\u202egnp", "a\u2028b", "\x00", "\ud800", "\x85"]
+HOSTILE = [
     "a\nb",
     "a\rb",
     "\x1b[31mred",
     '"}',
-    "\u202egnp.exe",
+    "\u202egnp",
     "a\u2028b",
     "\x00",
     "\ud800",
