@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from .terminal import shown
+
 WRONG: Final = 2
 IMPOSSIBLE: Final = 3
 INTERRUPTED: Final = 130
@@ -95,8 +97,19 @@ def _call(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     call.add_argument("--json", dest="given", metavar="OBJECT", help="the arguments as JSON")
 
 
+def read(argv: Sequence[str] | None) -> argparse.Namespace:
+    """argparse gives up on words after an option; for `call` they are arguments all the same."""
+    top = parser()
+    arguments, rest = top.parse_known_args(argv)
+    if rest and (arguments.command != "call" or any(word.startswith("-") for word in rest)):
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.pairs = [*arguments.pairs, *rest]
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = parser().parse_args(argv)
+    arguments = read(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     try:
         if arguments.command == "up":
@@ -154,11 +167,11 @@ def _run_client(arguments: argparse.Namespace) -> int:
             )
         )
     except call.CallFailed as err:
-        return _fail(str(err), IMPOSSIBLE)
+        return _fail(str(err), err.code)
 
 
 def _fail(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
+    print(shown(message), file=sys.stderr)
     return code
 
 

@@ -19,6 +19,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, TextContent, Tool
 
 from .arguments import Unusable, read_arguments
+from .terminal import shown
 
 TOKEN_VARIABLE: Final = "OSTIARY_TOKEN"
 CONNECT_SECONDS: Final = 10
@@ -26,8 +27,16 @@ ANSWER_SECONDS: Final = 300
 MOST_PAGES: Final = 100
 
 
+WRONG: Final = 2
+IMPOSSIBLE: Final = 3
+
+
 class CallFailed(Exception):
-    """The message is a sentence for the person at the keyboard."""
+    """The message is a sentence for the person at the keyboard; `code` is the command's."""
+
+    def __init__(self, message: str, *, code: int = IMPOSSIBLE) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(slots=True)
@@ -51,10 +60,13 @@ class Endpoint:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CallFailed(
                 f"{self.url} is no endpoint: write its URL, for example "
-                "http://127.0.0.1:8931/default/time/mcp"
+                "http://127.0.0.1:8931/default/time/mcp",
+                code=WRONG,
             )
         if not self.token.isascii() or not self.token.isprintable() or " " in self.token:
-            raise CallFailed("The token has characters that no token has: copy it again.")
+            raise CallFailed(
+                "The token has characters that no token has: copy it again.", code=WRONG
+            )
 
 
 def token_given(option: str | None) -> str:
@@ -140,7 +152,7 @@ async def show_tools(endpoint: Endpoint, *, as_json: bool, out: TextIO) -> int:
         print("No tool that this caller may use.", file=out)
     else:
         for tool in tools:
-            print(_line(tool), file=out)
+            print(shown(_line(tool)), file=out)
     return 0
 
 
@@ -168,14 +180,14 @@ async def show_call(
         tool = next((tool for tool in await list_tools(client) if tool.name == name), None)
         arguments = read_arguments(pairs, given, tool.input_schema if tool else {})
         if isinstance(arguments, Unusable):
-            raise CallFailed(arguments.message)
+            raise CallFailed(arguments.message, code=WRONG)
         result = await client.call_tool(name, arguments)
     if as_json:
         print(
             json.dumps(result.model_dump(mode="json", by_alias=True, exclude_none=True)), file=out
         )
     else:
-        print(_text(result), file=out)
+        print(shown(_text(result)), file=out)
     return 1 if result.is_error else 0
 
 

@@ -78,18 +78,18 @@ def read_documents(file: str, text: str) -> list[Document] | Unreadable:
     """Every document of the text, empty ones left out."""
     if file.endswith(".json"):
         text = text.replace("\t", " ")  # YAML has no tabs between tokens, JSON none inside strings
-    loader = _Loader(text)
     try:
-        return list(_documents(file, loader))
+        return list(_documents(file, _Loader(text)))
     except _Refused as err:
         return Unreadable(file, err.line, err.message)
+    except yaml.reader.ReaderError as err:
+        line = text.count("\n", 0, err.position) + 1
+        return Unreadable(file, line, f"not YAML: a control character (0x{err.character:02x})")
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
         return Unreadable(file, mark.line + 1 if mark else 1, _plain(err))
-    except (yaml.YAMLError, ValueError, RecursionError) as err:
+    except (yaml.YAMLError, RecursionError) as err:
         return Unreadable(file, 1, f"not YAML: {err}")
-    finally:
-        loader.dispose()
 
 
 def _documents(file: str, loader: _Loader) -> Iterator[Document]:
@@ -125,7 +125,10 @@ def _value(
         ]
     if not node.tag.startswith("tag:yaml.org,2002:"):
         raise _Refused(node, f"the tag {node.tag} means nothing in a manifest: leave it out")
-    return loader.construct_object(node)
+    try:
+        return loader.construct_object(node)
+    except ValueError as err:
+        raise _Refused(node, f"not YAML: {err}") from err
 
 
 def _mapping(

@@ -25,6 +25,7 @@ from .local import HOST, Place, key_of
 from .manifests import Manifests, read_folder
 from .output import Token
 from .programs import search_path, what_to_install
+from .terminal import shown
 from .watchdir import changes, look
 
 FIRST_LOOK_SECONDS: Final = 30
@@ -128,12 +129,12 @@ async def _show(options: Options, room: _Room, tokens: list[Token], news: asynci
     else:
         say(output.table(servers, reports), "", output.RIGHTS, "")
         say(*output.how_to_use(servers, tokens))
-    shown: dict[str, str] = {key: report.state for key, report in reports.items()}
+    states: dict[str, str] = {key: report.state for key, report in reports.items()}
     tell(*(_sentence(report) for report in _of(room) if report.state != "Ready"))
     _tell_not_admitted(servers, tokens)
     if options.sample:
         await _call(options, servers, tokens[0])
-    await _follow_servers(room, shown, news)
+    await _follow_servers(room, states, news)
 
 
 def _of(room: _Room) -> list[ServerReport]:
@@ -146,13 +147,13 @@ def _of(room: _Room) -> list[ServerReport]:
     ]
 
 
-async def _follow_servers(room: _Room, shown: dict[str, str], news: asyncio.Event) -> None:
+async def _follow_servers(room: _Room, states: dict[str, str], news: asyncio.Event) -> None:
     while True:
         news.clear()
         for report in _of(room):
             key = f"{report.namespace}/{report.name}"
-            if shown.get(key) != report.state:
-                shown[key] = report.state
+            if states.get(key) != report.state:
+                states[key] = report.state
                 tell(_sentence(report))
         await news.wait()
 
@@ -252,5 +253,5 @@ def tell(*lines: str) -> None:
 
 def _print(lines: tuple[str, ...], out: TextIO) -> None:
     for line in lines:
-        print(line, file=out)
+        print(shown(line), file=out)
     out.flush()
