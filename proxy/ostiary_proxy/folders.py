@@ -1,7 +1,7 @@
 """Tells when something in a few folders may have changed.  Does not read the files.
 
 Linux says so itself (inotify, by ctypes: there is nothing to install); elsewhere, or where inotify
-is refused, the folders are looked at four times a second.
+is refused (also: a folder is not there yet), the folders are looked at four times a second.
 """
 
 import asyncio
@@ -53,16 +53,16 @@ class Folders:
         """The system tells of changes; otherwise the folders are polled."""
         return self._fd >= 0
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         if self._inotify and sys.platform == "linux":
             self._fd = _watch(self._folders)
         if self.told:
             asyncio.get_running_loop().add_reader(self._fd, self._read)
         else:
-            self._signature = look(self._folders)
+            self._signature = await asyncio.to_thread(look, self._folders)
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         value: BaseException | None,

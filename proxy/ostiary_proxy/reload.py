@@ -59,9 +59,9 @@ class Reloader:
 
     async def run(self) -> None:
         """Load, then follow, until cancelled."""
-        folders = [folder for folder in (self._config_dir, self._keys_dir) if folder.is_dir()]
-        with Folders(folders, inotify=self._inotify) as watched:
-            log.info("config=watched folders=%d inotify=%s", len(folders), watched.told)
+        folders = (self._config_dir, self._keys_dir)
+        async with Folders(folders, inotify=self._inotify) as watched:
+            log.info("config=watched inotify=%s", watched.told)
             while True:
                 await self.look()
                 await watched.wait(self._patience())

@@ -1,0 +1,14 @@
+"""Waiting in tests: for a condition, never for a time."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+PATIENCE: Final = 20.0
+"""Seconds after which a condition is taken for one that never comes."""
+
+
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 -- the condition belongs to code that has no event
+            await asyncio.sleep(0.005)
