@@ -50,7 +50,7 @@ KEPT: Final = (
 )
 """Keywords that mean the same in a structural schema, in the order they are written."""
 DROPPED: Final = frozenset({"title", "default", "additionalProperties", "propertyNames", "const"})
-HANDLED: Final = frozenset({"properties", "patternProperties", "items", "anyOf", "$ref", "$defs"})
+HANDLED: Final = frozenset({"properties", "items", "anyOf", "$ref", "$defs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +212,7 @@ def _convert(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schem
 
 def _map_values(flat: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The schema of a map's values.  Its keys have none: a CEL rule of their owner checks them."""
-    by_pattern = list(flat.get("patternProperties", {}).values())
-    values = by_pattern[0] if by_pattern else flat.get("additionalProperties")
+    values = flat.get("additionalProperties")
     return values if isinstance(values, Mapping) else None
 
 

@@ -64,8 +64,22 @@ IntOrString = Annotated[
     WithJsonSchema({**_either, "maxLength": 63}),
 ]
 
-# A map's keys have no place in a structural schema; a rule of the model that holds it says so.
-LABEL_KEY_CEL: Final = f"k.matches('{LABEL_KEY_PATTERN}')".replace("\\", "\\\\")
+# A map's keys have no place in a structural schema, so a rule of the model that holds it has them.
+MapKey = Annotated[str, Field(max_length=317)]
+LabelMap = Annotated[dict[MapKey, LabelValue] | None, Field(max_length=32)]
+AnnotationMap = Annotated[dict[MapKey, AnnotationValue] | None, Field(max_length=32)]
+_key_cel: Final = f"k.matches('{LABEL_KEY_PATTERN}')"
+
+
+def label_keys(field: str) -> Rule:
+    return Rule(
+        cel=f"!has(self.{field}) || self.{field}.all(k, {_key_cel})",
+        message="a key is not valid: write [prefix/]name, for example example.com/team",
+        holds=lambda it: all(
+            re.fullmatch(LABEL_KEY_PATTERN[1:-1], key) for key in getattr(it, field) or ()
+        ),
+        field=field,
+    )
 
 
 class LabelSelectorRequirement(Part):
@@ -91,18 +105,9 @@ class LabelSelectorRequirement(Part):
 class LabelSelector(Part):
     """As everywhere in Kubernetes: all of it must match; an empty one matches everything."""
 
-    laws: ClassVar = (
-        Rule(
-            cel=f"!has(self.matchLabels) || self.matchLabels.all(k, {LABEL_KEY_CEL})",
-            message="a key of matchLabels is no label key: write [prefix/]name, "
-            "for example example.com/team",
-            # Python checks the keys by their type.
-            holds=lambda it: True,
-            field="matchLabels",
-        ),
-    )
+    laws: ClassVar = (label_keys("matchLabels"),)
 
-    matchLabels: Annotated[dict[LabelKey, LabelValue] | None, Field(max_length=32)] = None
+    matchLabels: LabelMap = None
     """Labels that must be there with exactly these values. Default: none required."""
     matchExpressions: Annotated[
         tuple[LabelSelectorRequirement, ...] | None,

@@ -12,6 +12,11 @@ METADATA_NETWORKS: Final = ("169.254.0.0/16", "fd00:ec2::254/128", "fd00:ec2::23
 """Where clouds keep credentials of the node; never open but by `identity.cloudMetadata`."""
 
 
+_metadata_cel: Final = " || ".join(
+    f"cidr('{network}').containsCIDR(self.cidr)" for network in METADATA_NETWORKS
+)
+
+
 def _is_network(text: str) -> bool:
     try:
         ip_network(text)
@@ -51,6 +56,16 @@ class IpBlock(Part):
             message="each exception is a network inside cidr and smaller than it",
             holds=lambda it: all(_within(inner, it.cidr) for inner in it.except_ or ()),
             field="except",
+        ),
+        Rule(
+            cel=f"!isCIDR(self.cidr) || !({_metadata_cel})",
+            message="a cloud's metadata service is opened by identity.cloudMetadata: true alone",
+            holds=lambda it: (
+                not any(
+                    it.cidr == closed or _within(it.cidr, closed) for closed in METADATA_NETWORKS
+                )
+            ),
+            field="cidr",
         ),
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .fields import DnsLabel, LabelKey, LabelSelector, LabelValue, Subdomain
+from .fields import DnsLabel, LabelKey, LabelMap, LabelSelector, LabelValue, Subdomain, label_keys
 from .schema import ATOMIC, Part, Rule
 
 Weight = Annotated[int, Field(ge=1, le=100)]
@@ -131,7 +131,9 @@ class Toleration(Part):
 
 
 class Scheduling(Part):
-    nodeSelector: Annotated[dict[LabelKey, LabelValue] | None, Field(max_length=32)] = None
+    laws: ClassVar = (label_keys("nodeSelector"),)
+
+    nodeSelector: LabelMap = None
     """Labels that the node must have. Default: none."""
     tolerations: Annotated[
         tuple[Toleration, ...] | None, Field(max_length=32, json_schema_extra=ATOMIC)

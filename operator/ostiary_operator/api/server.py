@@ -4,7 +4,7 @@ The name rule keeps URLs guessable and the names of children free of clashes bet
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from .container import (
     Security,
     Volumes,
 )
-from .fields import LABEL_KEY_CEL, AnnotationValue, Glob, LabelKey, LabelValue
+from .fields import AnnotationMap, Glob, LabelMap, label_keys
 from .metadata import Metadata
 from .network import Network
 from .scheduling import Scheduling
@@ -83,34 +83,29 @@ class Transport(Part):
     """The server listens on a port, which only the proxy beside it reaches. Default: none."""
 
 
-def _unreserved(keys: Any) -> bool:
-    return not any(key.startswith(RESERVED_PREFIXES) for key in keys or ())
+def _reserved(field: str) -> Rule:
+    return Rule(
+        cel=f"!has(self.{field}) || self.{field}.all(k, {_unreserved_cel})",
+        message=f"keys that begin with {', '.join(RESERVED_PREFIXES)} are reserved: "
+        "use a prefix of your own",
+        holds=lambda it: (
+            not any(key.startswith(RESERVED_PREFIXES) for key in getattr(it, field) or ())
+        ),
+        field=field,
+    )
 
 
 class PodMetadata(Part):
-    laws: ClassVar = tuple(
-        Rule(
-            cel=f"!has(self.{field}) || self.{field}.all(k, {_unreserved_cel})",
-            message=f"keys that begin with {', '.join(RESERVED_PREFIXES)} are reserved: "
-            "use a prefix of your own",
-            holds=lambda it, field=field: _unreserved(getattr(it, field)),  # type: ignore[misc]
-            field=field,
-        )
-        for field in ("labels", "annotations")
-    ) + tuple(
-        Rule(
-            cel=f"!has(self.{field}) || self.{field}.all(k, {LABEL_KEY_CEL})",
-            message="a key is not valid: write [prefix/]name, for example example.com/team",
-            # Python checks the keys by their type.
-            holds=lambda it: True,
-            field=field,
-        )
-        for field in ("labels", "annotations")
+    laws: ClassVar = (
+        label_keys("labels"),
+        label_keys("annotations"),
+        _reserved("labels"),
+        _reserved("annotations"),
     )
 
-    labels: Annotated[dict[LabelKey, LabelValue] | None, Field(max_length=32)] = None
+    labels: LabelMap = None
     """Labels for the pods; the object's own are never copied. Default: none."""
-    annotations: Annotated[dict[LabelKey, AnnotationValue] | None, Field(max_length=32)] = None
+    annotations: AnnotationMap = None
     """Annotations for the pods; the object's own are never copied. Default: none."""
 
 
