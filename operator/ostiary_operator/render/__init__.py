@@ -2,8 +2,9 @@
 
 from ostiary_operator.api import MCPServer
 from ostiary_operator.settings import ClusterSettings, OperatorEnv
+from ostiary_proxy.config import ProxyConfig
 
-from . import keys, names, proxy_config, selection
+from . import keys, names, proxy_config, selection, shrink
 from .account import render_account
 from .budget import render_budget
 from .config_map import render_config_map
@@ -22,15 +23,24 @@ __all__ = [
     "names",
     "proxy_config",
     "selection",
+    "shrink",
     "widened_by",
 ]
 
 
 def children(
-    server: MCPServer, view: ServerView, settings: ClusterSettings, env: OperatorEnv
+    server: MCPServer,
+    view: ServerView,
+    settings: ClusterSettings,
+    env: OperatorEnv,
+    *,
+    document: ProxyConfig | None = None,
 ) -> list[Manifest]:
-    """In the order of apply: the wall stands before there is anything behind it."""
-    document = proxy_config.render(server, view, settings, env)
+    """In the order of apply: the wall stands before there is anything behind it.
+
+    `document` takes the place of the rendered one, as where that is too large: `shrink.bounded`.
+    """
+    document = document or proxy_config.render(server, view, settings, env)
     wanted = [
         render_account(server),
         render_config_map(server, document),

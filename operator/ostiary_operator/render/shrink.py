@@ -1,0 +1,134 @@
+"""A document that does not fit into a ConfigMap: what is written in its place.
+
+The last document, less every grant that the new one lacks, plus the new one's denials: what was
+taken away is gone at once, and what was added waits until the document fits.  Where the two cannot
+be shown to overlap, the grant is dropped.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ostiary_proxy.config import Allow, Deny, Policy, ProxyConfig, Rule, Server, Subject, ToolFilter
+
+from .globs import covered
+from .proxy_config import is_too_large
+
+Patterns = tuple[str, ...] | None
+Entry = TypeVar("Entry", Deny, Subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    document: ProxyConfig
+    """What to write."""
+    too_large: bool
+    """The wanted document did not fit: say ConfigTooLarge."""
+
+
+def bounded(wanted: ProxyConfig, last: ProxyConfig | None) -> Bounded:
+    if not is_too_large(wanted):
+        return Bounded(wanted, too_large=False)
+    if last is not None:
+        reduced = _reduce(last, wanted)
+        if not is_too_large(reduced):
+            return Bounded(reduced, too_large=True)
+    return Bounded(_closed(wanted), too_large=True)
+
+
+def _closed(wanted: ProxyConfig) -> ProxyConfig:
+    """Nobody is admitted: there is no document that can be trusted to hold every denial."""
+    servers = tuple(server.model_copy(update={"policies": ()}) for server in wanted.servers)
+    return wanted.model_copy(update={"servers": servers})
+
+
+def _reduce(last: ProxyConfig, wanted: ProxyConfig) -> ProxyConfig:
+    before = {(server.namespace, server.name): server for server in last.servers}
+    servers = tuple(
+        _server(before[key], server)
+        for server in wanted.servers
+        if (key := (server.namespace, server.name)) in before
+    )
+    return wanted.model_copy(update={"servers": servers})
+
+
+def _server(last: Server, wanted: Server) -> Server:
+    before = {policy.name: policy for policy in last.policies}
+    policies = tuple(
+        _policy(before.get(policy.name), policy)
+        for policy in wanted.policies
+        if policy.name in before or policy.deny
+    )
+    tools = ToolFilter(
+        allow=_within(last.tools.allow, wanted.tools.allow, absent_is_all=True),
+        deny=tuple(dict.fromkeys((*last.tools.deny, *wanted.tools.deny))),
+    )
+    return last.model_copy(update={"policies": policies, "tools": tools, "keys": wanted.keys})
+
+
+def _policy(last: Policy | None, wanted: Policy) -> Policy:
+    if last is None:
+        return wanted.model_copy(update={"rules": ()})
+    granted = {rule.name: rule for rule in wanted.rules}
+    rules = (_rule(rule, granted[rule.name]) for rule in last.rules if rule.name in granted)
+    return wanted.model_copy(
+        update={
+            "rules": tuple(rule for rule in rules if rule.subjects),
+            "deny": _distinct((*last.deny, *wanted.deny)),
+        }
+    )
+
+
+def _rule(last: Rule, wanted: Rule) -> Rule:
+    return Rule(
+        name=last.name,
+        subjects=_distinct(
+            common
+            for subject in last.subjects
+            for other in wanted.subjects
+            if (common := _subject(subject, other)) is not None
+        ),
+        allow=Allow(
+            tools=_within(last.allow.tools, wanted.allow.tools),
+            resources=_within(last.allow.resources, wanted.allow.resources),
+            prompts=_within(last.allow.prompts, wanted.allow.prompts),
+        ),
+    )
+
+
+def _subject(last: Subject, wanted: Subject) -> Subject | None:
+    if last.kind != wanted.kind:
+        return None
+    if last.kind == "anonymous":
+        return last
+    names = tuple(name for name in last.names if covered(name, wanted.names))
+    namespaces = _common(last.namespaces, wanted.namespaces)
+    if not names or namespaces == ():
+        return None
+    return Subject(kind=last.kind, names=names, namespaces=namespaces)
+
+
+def _common(last: Patterns, wanted: Patterns) -> Patterns:
+    """Literal namespaces; None stands for all of them."""
+    if last is None or wanted is None:
+        return wanted if last is None else last
+    kept = set(wanted)
+    return tuple(name for name in last if name in kept)
+
+
+def _within(last: Patterns, wanted: Patterns, *, absent_is_all: bool = False) -> Patterns:
+    """The last patterns that lie within the wanted ones.  Null grants nothing in a rule, and
+    everything in a server's own filter."""
+    if last is None or wanted is None:
+        if not absent_is_all:
+            return None
+        return wanted if last is None else last
+    return tuple(pattern for pattern in last if covered(pattern, wanted))
+
+
+def _distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    for entry in entries:
+        if entry not in found:
+            found.append(entry)
+    return tuple(found)
