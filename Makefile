@@ -52,11 +52,12 @@ fmt: env ## let ruff put code in order
 audit: env ## known vulnerabilities of what the locks name
 	.ci/audit $(BIN)/python $(wildcard requirements/*.txt)
 
-crds: env ## write crds/ from the models
+crds: env ## write crds/ and the chart's copy of it from the models
 	$(BIN)/python -m ostiary_operator.crdgen crds/
+	cp crds/*.yaml charts/ostiary-crds/files/
 
 shim: ## the stdio shim, a static binary, in build/shim
-	cd proxy/shim && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../build/shim .
+	cd proxy/shim && CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags '-s -w' -o ../../build/shim .
 
 lock: ## write requirements/ anew from pyproject.toml
 	$(COMPILE) --group tools -o requirements/uv.txt

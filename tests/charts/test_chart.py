@@ -1,0 +1,309 @@
+"""What the charts render: rights, environment, settings, and what they refuse."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+from e2e.cluster.paths import ROOT
+from tests.charts.rendering import NAMESPACE, Object, Refused, pick, render
+
+from ostiary_operator.settings import (
+    SETTINGS_KEY,
+    VARIABLES,
+    ClusterSettings,
+    parse_environment,
+    parse_settings,
+)
+from ostiary_proxy.config import STATUS_AUDIENCE
+
+ALL: Final = frozenset({"get", "list", "watch", "create", "patch", "delete"})
+READ: Final = frozenset({"get", "list", "watch"})
+
+CLUSTER_RIGHTS: Final = {
+    "ostiary.dev/mcpservers": READ,
+    "ostiary.dev/mcpaccesspolicies": READ,
+    "ostiary.dev/mcpservers/status": {"get", "patch", "update"},
+    "ostiary.dev/mcpaccesspolicies/status": {"get", "patch", "update"},
+    "ostiary.dev/mcpservers/finalizers": {"update"},
+    "ostiary.dev/mcpaccesspolicies/finalizers": {"update"},
+    "/configmaps": ALL,
+    "/serviceaccounts": ALL,
+    "/services": ALL,
+    "apps/deployments": ALL,
+    "networking.k8s.io/networkpolicies": ALL,
+    "policy/poddisruptionbudgets": ALL,
+    "/secrets": {"create"},
+    "/namespaces": READ,
+    "/pods": READ,
+    "/pods/status": {"patch"},
+    "/events": READ | {"create", "patch"},
+    "events.k8s.io/events": {"create", "patch"},
+    "apiextensions.k8s.io/customresourcedefinitions"
+    "[mcpservers.ostiary.dev,mcpaccesspolicies.ostiary.dev]": {"get"},
+    "url:/.well-known/openid-configuration": {"get"},
+    "url:/openid/v1/jwks": {"get"},
+}
+LEASE_RIGHTS: Final = {
+    "coordination.k8s.io/leases": {"create"},
+    "coordination.k8s.io/leases[ostiary-operator]": {"get", "update", "patch"},
+}
+
+
+def rights(role: Object) -> dict[str, set[str]]:
+    table: dict[str, set[str]] = {}
+    for rule in role["rules"]:
+        names = f"[{','.join(rule['resourceNames'])}]" if "resourceNames" in rule else ""
+        places = [
+            f"{group}/{resource}{names}"
+            for group in rule.get("apiGroups", ())
+            for resource in rule.get("resources", ())
+        ]
+        for place in [*places, *(f"url:{url}" for url in rule.get("nonResourceURLs", ()))]:
+            table.setdefault(place, set()).update(rule["verbs"])
+    return table
+
+
+def test_the_operator_has_these_rights_and_no_other(helm: Path) -> None:
+    objects = render(helm, "ostiary")
+
+    assert rights(pick(objects, "ClusterRole")) == CLUSTER_RIGHTS
+    assert rights(pick(objects, "Role")) == LEASE_RIGHTS
+    for binding in (pick(objects, "ClusterRoleBinding"), pick(objects, "RoleBinding")):
+        assert binding["roleRef"]["name"] == "ostiary-operator"
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": "ostiary-operator", "namespace": NAMESPACE}
+        ]
+
+
+def test_the_operators_pod_passes_restricted_pod_security(helm: Path) -> None:
+    pod = pick(render(helm, "ostiary"), "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["requests"]
+    assert container["resources"]["limits"]
+
+
+def environment(container: Object) -> dict[str, str]:
+    """As the kubelet would fill it."""
+    fields = {
+        "metadata.namespace": NAMESPACE,
+        "metadata.name": "ostiary-operator-1",
+        "spec.serviceAccountName": "ostiary-operator",
+    }
+    return {
+        entry["name"]: entry.get("value") or fields[entry["valueFrom"]["fieldRef"]["fieldPath"]]
+        for entry in container["env"]
+    }
+
+
+def test_the_environment_is_what_the_operator_reads(helm: Path) -> None:
+    objects = render(helm, "ostiary")
+    (container,) = pick(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+
+    given = environment(container)
+    found = parse_environment(given)
+
+    assert set(given) == set(VARIABLES)
+    assert found.subject == f"system:serviceaccount:{NAMESPACE}:ostiary-operator"
+    assert (
+        found.settingsConfigMap
+        == pick(objects, "ConfigMap", "ostiary-settings")["metadata"]["name"]
+    )
+    assert container["ports"] == [
+        {"name": "metrics", "containerPort": found.metricsPort, "protocol": "TCP"}
+    ]
+
+
+def test_the_status_token_is_mounted_where_the_operator_reads_it(helm: Path) -> None:
+    pod = pick(render(helm, "ostiary"), "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "status-token"]
+    (source,) = volume["projected"]["sources"]
+    token = source["serviceAccountToken"]
+
+    assert token == {"path": "token", "audience": STATUS_AUDIENCE, "expirationSeconds": 3600}
+    expected = parse_environment(environment(container)).statusTokenFile
+    assert f"{mounts['status-token']}/{token['path']}" == expected
+
+
+def settings(helm: Path, *values: str) -> ClusterSettings:
+    found = pick(render(helm, "ostiary", *values), "ConfigMap", "ostiary-settings")
+    # The label by which the operator watches ConfigMaps.
+    assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "ostiary"
+    return parse_settings(found["data"][SETTINGS_KEY])
+
+
+def test_the_settings_without_values_are_the_operators_own_defaults(helm: Path) -> None:
+    assert settings(helm) == ClusterSettings(proxyImage="ostiary-proxy:0.1.0")
+
+
+def test_every_value_reaches_the_settings(helm: Path) -> None:
+    digest = f"sha256:{'0' * 64}"
+
+    found = settings(
+        helm,
+        "proxy.image.repository=registry.example/proxy",
+        f"proxy.image.digest={digest}",
+        "proxy.image.pullPolicy=Always",
+        "proxy.resources.limits.memory=1Gi",
+        "settings.drainSeconds=5",
+        "settings.clusterCIDRs={203.0.113.0/24}",
+        "settings.monitoring.namespace=monitoring",
+        "settings.defaults.egress=None",
+        "settings.dns.peers[0].ipBlock.cidr=169.254.20.10/32",
+    )
+
+    assert found.proxyImage == f"registry.example/proxy:0.1.0@{digest}"
+    assert found.proxyImagePullPolicy == "Always"
+    assert found.proxyResources.limits["memory"] == "1Gi"
+    assert found.drainSeconds == 5
+    assert found.clusterCIDRs == ("203.0.113.0/24",)
+    assert found.monitoring.namespace == "monitoring"
+    assert found.defaults.egress == "None"
+    assert found.dns.peers == ({"ipBlock": {"cidr": "169.254.20.10/32"}},)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "replicas=2",
+        "operator.replica=2",
+        "operator.replicas=0",
+        "operator.image.pullPolicy=Sometimes",
+        "operator.image.digest=latest",
+        "settings.dns.peers=null,settings.dns.peer=x",
+        "settings.drainSeconds=soon",
+        "settings.monitoring.toolLabels=true",
+        "settings.defaults.egress=Custom",
+        "identityGrants.tools.serviceAccount={notes}",
+        "identityGrants.tools.kubernetesToken=maybe",
+        "identityGrants.BAD.kubernetesToken=true",
+    ],
+)
+def test_a_value_that_means_nothing_is_refused(helm: Path, value: str) -> None:
+    with pytest.raises(Refused, match=r"additional properties|schema|don't meet"):
+        render(helm, "ostiary", value)
+
+
+def grants(helm: Path, *values: str) -> Any:
+    return pick(render(helm, "ostiary", *values), "ConfigMap", "ostiary-identity-grants")["data"]
+
+
+def test_a_grant_is_a_line_under_its_namespace(helm: Path) -> None:
+    assert grants(helm) == {}
+    assert grants(
+        helm,
+        "identityGrants.tools.serviceAccounts={notes,mail}",
+        "identityGrants.tools.kubernetesToken=true",
+        "identityGrants.tools.cloudMetadata=false",
+        "identityGrants.edge.cloudMetadata=true",
+    ) == {
+        "tools": "serviceAccount/notes\nserviceAccount/mail\nkubernetesToken",
+        "edge": "cloudMetadata",
+    }
+
+
+def test_replicas_bring_a_budget_and_a_spread(helm: Path) -> None:
+    one, two = render(helm, "ostiary"), render(helm, "ostiary", "operator.replicas=2")
+
+    assert not [found for found in one if found["kind"] == "PodDisruptionBudget"]
+    budget = pick(two, "PodDisruptionBudget")["spec"]
+    deployment = pick(two, "Deployment")["spec"]
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    assert budget["selector"] == deployment["selector"]
+    assert deployment["template"]["spec"]["topologySpreadConstraints"]
+
+
+def test_only_the_monitoring_namespace_may_call_the_operator(helm: Path) -> None:
+    closed = pick(render(helm, "ostiary"), "NetworkPolicy")["spec"]
+    open_ = pick(render(helm, "ostiary", "settings.monitoring.namespace=prom"), "NetworkPolicy")
+
+    assert closed["ingress"] == []
+    assert closed["policyTypes"] == ["Ingress", "Egress"]
+    (rule,) = open_["spec"]["ingress"]
+    assert rule == {
+        "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "prom"}}}],
+        "ports": [{"port": "metrics", "protocol": "TCP"}],
+    }
+
+
+def test_selectors_select_the_operators_pod(helm: Path) -> None:
+    objects = render(helm, "ostiary")
+    deployment = pick(objects, "Deployment")["spec"]
+    labels = deployment["template"]["metadata"]["labels"].items()
+
+    for selector in (
+        deployment["selector"]["matchLabels"],
+        pick(objects, "Service")["spec"]["selector"],
+        pick(objects, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels
+    # The operator takes pods with this label for those of its servers.
+    assert ("app.kubernetes.io/managed-by", "ostiary") not in labels
+
+
+def test_every_admission_policy_is_bound_and_denies(helm: Path) -> None:
+    objects = render(helm, "ostiary")
+    policies = {
+        found["metadata"]["name"]: found["spec"]
+        for found in objects
+        if found["kind"] == "ValidatingAdmissionPolicy"
+    }
+    bindings = {
+        found["spec"]["policyName"]: found["spec"]
+        for found in objects
+        if found["kind"] == "ValidatingAdmissionPolicyBinding"
+    }
+
+    assert set(policies) == set(bindings)
+    assert all(spec["failurePolicy"] == "Fail" for spec in policies.values())
+    assert all(spec["validationActions"] == ["Deny"] for spec in bindings.values())
+    for name in ("ostiary-server-writers", "ostiary-server-identity"):
+        # Without it a foreground deletion hangs.
+        condition = policies[name]["matchConditions"][0]["expression"]
+        assert condition == "request.operation == 'CREATE' || object.spec != oldObject.spec"
+        (rule,) = policies[name]["matchConstraints"]["resourceRules"]
+        assert rule["resources"] == ["mcpservers"]
+
+
+def test_the_kinds_chart_holds_the_generated_kinds(helm: Path) -> None:
+    generated = sorted((ROOT / "crds").glob("*.yaml"))
+    copies = sorted((ROOT / "charts/ostiary-crds/files").glob("*.yaml"))
+
+    assert [path.name for path in copies] == [path.name for path in generated]
+    assert [path.read_text() for path in copies] == [path.read_text() for path in generated], (
+        "run `make crds`"
+    )
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_kinds_are_rendered_whole_and_kept_by_default(helm: Path, keep: bool) -> None:
+    wanted = {
+        document["metadata"]["name"]: document["spec"]
+        for path in (ROOT / "crds").glob("*.yaml")
+        for document in yaml.safe_load_all(path.read_text())
+    }
+
+    found = render(helm, "ostiary-crds", *(() if keep else ("keep=false",)))
+
+    assert {kind["metadata"]["name"]: kind["spec"] for kind in found} == wanted
+    for kind in found:
+        policy = kind["metadata"]["annotations"].get("helm.sh/resource-policy")
+        assert policy == ("keep" if keep else None)
+
+
+@pytest.mark.parametrize("chart", ["ostiary", "ostiary-crds"])
+def test_the_charts_version_is_the_projects(chart: str) -> None:
+    about = yaml.safe_load((ROOT / "charts" / chart / "Chart.yaml").read_text())
+
+    assert f'version = "{about["appVersion"]}"' in (ROOT / "pyproject.toml").read_text()
+    assert about["version"] == about["appVersion"]
