@@ -5,6 +5,7 @@ cannot stop accepting without also ending the calls that are open.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Sequence
 from email.utils import formatdate
@@ -21,6 +22,13 @@ KEEP_ALIVE_SECONDS: Final = 75
 """Longer than the minute after which common load balancers give up an idle connection."""
 LAST_SECONDS: Final = 1.0
 """What still runs when the port is closed for good has this long to notice."""
+
+
+class _NoCancellations(logging.Filter):
+    """uvicorn reports a call that we cancelled as a failure, with a stack."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -52,6 +60,9 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+_NO_CANCELLATIONS: Final = _NoCancellations()
+
+
 class Listener:
     """Serves an ASGI application on sockets that are bound already."""
 
@@ -63,6 +74,7 @@ class Listener:
         protocol: type[HttpToolsProtocol],
     ) -> None:
         self._sockets = tuple(sockets)
+        self.port = int(self._sockets[0].getsockname()[1])
         self._protocol = protocol
         self._config = Config(
             app,
@@ -81,15 +93,12 @@ class Listener:
         self._clock: asyncio.TimerHandle | None = None
 
     @property
-    def port(self) -> int:
-        return int(self._sockets[0].getsockname()[1])
-
-    @property
     def open(self) -> bool:
         return bool(self._servers)
 
     async def start(self) -> None:
         self._config.load()
+        logging.getLogger("uvicorn.error").addFilter(_NO_CANCELLATIONS)
         self._tell_time()
         loop = asyncio.get_running_loop()
         for bound in self._sockets:
@@ -110,14 +119,15 @@ class Listener:
         self.stop_accepting()
         if self._clock is not None:
             self._clock.cancel()
+        # Connections first: a call that is cancelled must not answer with an error any more.
+        for connection in tuple(self._state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
         tasks = tuple(self._state.tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=LAST_SECONDS)
-        for connection in tuple(self._state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
 
     def _accept(self) -> asyncio.Protocol:
         return self._protocol(self._config, self._state, {})

@@ -25,7 +25,7 @@ from ostiary_proxy.drain import ACCEPT_SECONDS, Drain
 from ostiary_proxy.limits import LimitedProtocol
 from ostiary_proxy.listener import Listener, bind
 from ostiary_proxy.metrics import Metrics, counter, gauge
-from ostiary_proxy.runtime import Runtime, Snapshot
+from ostiary_proxy.runtime import Runtime
 from ostiary_proxy.status import Status
 
 ANY_PORT: Final = 0
@@ -53,7 +53,6 @@ class Proxy:
         self._host, self._ports = host, (port, admin_port)
         self._stack = AsyncExitStack()
         self._listeners: list[Listener] = []
-        self._applied: Snapshot | None = None
         audit = Audit(audit_stream, now=now, pod=pod, pod_uid=pod_uid, version=VERSION)
         self._stack.callback(audit.close)
         self.runtime = Runtime(
@@ -108,9 +107,8 @@ class Proxy:
     async def _start(self) -> None:
         await self._stack.enter_async_context(self.backends)
         status = Status(runtime=self.runtime, reports=self.backends.reports)
-        self._stack.callback(self.runtime.subscribe(self._apply_to_backends))
         self._stack.callback(self.runtime.subscribe(status.wake))
-        self.backends.subscribe(status.wake)
+        self._stack.callback(self.backends.subscribe(status.wake))
         self.runtime.metrics.watch(self._figures)
         admin = Admin(runtime=self.runtime, status=status, missing=self._missing)
         await self._listen(make_app(self.runtime, self.backends), self._ports[0])
@@ -122,12 +120,6 @@ class Proxy:
         self._stack.push_async_callback(listener.close)
         await listener.start()
         self._listeners.append(listener)
-
-    def _apply_to_backends(self) -> None:
-        snapshot = self.runtime.snapshot
-        if snapshot is not None and snapshot is not self._applied:
-            self._applied = snapshot
-            self.backends.apply(snapshot)
 
     def _missing(self) -> Iterator[str]:
         """Why this proxy is not ready, in words that tell an anonymous reader nothing."""
