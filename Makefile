@@ -33,7 +33,8 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 up: env ## examples/quickstart on this machine: endpoints, a token, a real call; Ctrl-C ends it
 	@$(BIN)/ostiary up examples/quickstart --call time get_current_time timezone=Europe/Paris
 
-test: env ## unit tests, and tests against a real API server
+test: env ## unit tests, the shim's, and tests against a real API server
+	cd proxy/shim && $(GO) vet ./... && $(GO) test ./...
 	$(BIN)/pytest
 
 e2e: env ## tests on a real node (root), or against any KUBECONFIG
