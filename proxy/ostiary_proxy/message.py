@@ -166,14 +166,20 @@ def _shape(data: Json, canonical: bytes) -> Message | Rejection:
             return Message("response", ident, "", {}, data, canonical)
         return _not_rpc("The body is no request, notification or response.")
     method, params = data["method"], data.get("params")
-    if not isinstance(method, str) or not 0 < len(method) <= LONGEST_METHOD:
-        return _not_rpc("The method must be a short string.", ident)
+    if not _is_method(method):
+        return _not_rpc("The method must be a short string of printable ASCII.", ident)
     if "params" in data and not isinstance(params, dict):
         return _not_rpc("The member params must be an object.", ident)
     if "result" in data or "error" in data:
         return _not_rpc("A request has no result and no error.", ident)
     kind: Literal["request", "notification"] = "request" if has_id else "notification"
     return Message(kind, ident, method, params or {}, data, canonical)
+
+
+def _is_method(method: object) -> bool:
+    if not isinstance(method, str) or not 0 < len(method) <= LONGEST_METHOD:
+        return False
+    return method.isascii() and method.isprintable()
 
 
 def _not_rpc(why: str, ident: Id | None = None) -> Rejection:

@@ -1,0 +1,259 @@
+"""Lines to and from one child process: through the shim's socket, or a child of our own.
+
+The shim starts a process for each connection and ends it with the connection.  A child of our own
+(local role) has its own process group, ends with it, and dies with us where the kernel offers
+that.  What the lines mean is `channel`'s business.
+"""
+
+import asyncio
+import ctypes
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from ostiary_proxy.config import SHIM_EXIT_KEY, StdioBackend
+from ostiary_proxy.lines import LONGEST_LINE, Exit, Lines, Listener, Pipe
+from ostiary_proxy.message import decode
+
+CONNECT_SECONDS: Final = 5.0
+KILL_SECONDS: Final = 5.0
+"""Between asking a child's group to end and ending it."""
+LONGEST_LOGGED: Final = 512
+UNREAD_BYTES: Final = 64 * 1024
+"""What a child leaves unread before writers are made to wait."""
+INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME", "SHELL", "TERM")
+"""All that a child of our own takes over from our environment."""
+
+_PR_SET_PDEATHSIG: Final = 1
+_log = logging.getLogger("ostiary.server")
+
+
+class StartError(Exception):
+    """No child could be started."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class _Flow:
+    """Writers wait while the child does not read."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def pause_writing(self) -> None:
+        self._open.clear()
+
+    def resume_writing(self) -> None:
+        self._open.set()
+
+    async def writable(self) -> None:
+        await self._open.wait()
+
+
+class _Socket(_Flow, asyncio.Protocol):
+    """A child behind the shim."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__()
+        self._listener = listener
+        self._lines = Lines(self)
+        self._transport: asyncio.Transport | None = None
+        self._exit = Exit("CommandExited", "The command ended.")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass
+        transport.set_write_buffer_limits(UNREAD_BYTES)  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        if not self._lines.feed(data):
+            self._exit = Exit("NotMCP", f"The command wrote a line over {LONGEST_LINE} bytes.")
+            self.close()
+
+    def on_line(self, line: bytes) -> None:
+        if SHIM_EXIT_KEY.encode() in line:
+            ended = _shim_exit(line)
+            if ended is not None:
+                self._exit = ended
+                return
+        self._listener.on_line(line)
+
+    def on_exit(self, ended: Exit) -> None:
+        self._listener.on_exit(ended)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.resume_writing()
+        self._listener.on_exit(self._exit)
+
+    def write(self, line: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(line + b"\n")
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _shim_exit(line: bytes) -> Exit | None:
+    """The shim's own last line; None for a line of the child's that only looks like it."""
+    data = decode(line)
+    if not isinstance(data, dict) or set(data) != {SHIM_EXIT_KEY}:
+        return None
+    told = data[SHIM_EXIT_KEY]
+    if not isinstance(told, dict):
+        return None
+    error = str(told.get("error") or "")
+    if error:
+        return Exit(_start_reason(error), f"The command could not be started: {error[:200]}")
+    if told.get("signal"):
+        return Exit("CommandExited", f"The command was ended by signal {told['signal']}.")
+    return Exit("CommandExited", f"The command exited with status {told.get('code')}.")
+
+
+def _start_reason(error: str) -> str:
+    lower = error.lower()
+    missing = "no such file" in lower or "not found" in lower
+    return "CommandNotFound" if missing else "CommandExited"
+
+
+class _Child(_Flow, asyncio.SubprocessProtocol):
+    """A child of our own."""
+
+    def __init__(self, listener: Listener, name: str) -> None:
+        super().__init__()
+        self._listener = listener
+        self._name = name
+        self._lines = Lines(listener)
+        self._errors = Lines(self)
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._stdin: asyncio.WriteTransport | None = None
+        self._pid = 0
+        self._flaw: Exit | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass
+        self._pid = transport.get_pid()  # type: ignore[attr-defined]
+
+    def attach(self) -> None:
+        """Once the pipes are there."""
+        assert self._transport is not None
+        self._stdin = self._transport.get_pipe_transport(0)  # type: ignore[assignment]
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            if not self._errors.feed(data):
+                self._errors = Lines(self)
+        elif not self._lines.feed(data):
+            self._flaw = Exit("NotMCP", f"The command wrote a line over {LONGEST_LINE} bytes.")
+            self.close()
+
+    def on_line(self, line: bytes) -> None:
+        """Of its standard error."""
+        text = line[:LONGEST_LOGGED].decode(errors="replace")
+        _log.info("server=%s %s", self._name, "".join(filter(str.isprintable, text)))
+
+    def on_exit(self, ended: Exit) -> None:
+        self._listener.on_exit(ended)
+
+    def process_exited(self) -> None:
+        self.resume_writing()
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        self._signal(signal.SIGKILL)  # what it left behind in its group
+        ended = self._flaw or _own_exit(transport.get_returncode())
+        transport.close()
+        self.on_exit(ended)
+
+    def write(self, line: bytes) -> None:
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.write(line + b"\n")
+
+    def close(self) -> None:
+        if self._transport is None:
+            return
+        self._signal(signal.SIGTERM)
+        asyncio.get_running_loop().call_later(KILL_SECONDS, self._kill)
+
+    def _kill(self) -> None:
+        if self._transport is not None:
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._pid, number)
+        except (ProcessLookupError, PermissionError):
+            return  # nobody of the group is left
+
+
+def _own_exit(code: int | None) -> Exit:
+    if code is not None and code < 0:
+        return Exit("CommandExited", f"The command was ended by signal {-code}.")
+    return Exit("CommandExited", f"The command exited with status {code}.")
+
+
+async def connect(path: str, listener: Listener) -> Pipe:
+    """A child behind the shim."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, made = await loop.create_unix_connection(lambda: _Socket(listener), path)
+    except (OSError, TimeoutError) as err:
+        why = "The server's container does not take connections yet: it may still be starting."
+        raise StartError("ConnectionRefused", why) from err
+    return made
+
+
+async def start(backend: StdioBackend, listener: Listener, name: str) -> Pipe:
+    """A child of our own."""
+    command = backend.command
+    environment = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    environment |= backend.env
+    if not _found(command[0], environment, backend.workingDir):
+        why = f"The command {command[0]!r} was not found: install it, or write its full path."
+        raise StartError("CommandNotFound", why)
+    loop = asyncio.get_running_loop()
+    try:
+        _, child = await loop.subprocess_exec(
+            lambda: _Child(listener, name),
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            cwd=backend.workingDir or None,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),
+        )
+    except OSError as err:
+        why = f"The command could not be started: {err.strerror or 'unknown error'}."
+        raise StartError("CommandNotFound", why) from err
+    child.attach()
+    return child
+
+
+def _found(program: str, environment: Mapping[str, str], folder: str) -> bool:
+    if os.sep in program:
+        return (Path(folder or ".") / program).is_file()
+    return shutil.which(program, path=environment.get("PATH")) is not None
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Linux ends the child when we die in a way that leaves us no time to."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask_kernel() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return ask_kernel

@@ -1,0 +1,217 @@
+"""One request on its way through: what is known of it so far, and how it is answered.
+
+It decides nothing.  Whoever answers calls `reply`, or `start`, `write` and `end`; `finish` then
+leaves exactly one audit line and one count, whatever stage it came to.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+from ostiary_proxy.asgi import Receive, Scope, Send
+from ostiary_proxy.era import Spoken
+from ostiary_proxy.message import INTERNAL_ERROR, Json, Message, Rejection
+from ostiary_proxy.metrics import Outcome
+from ostiary_proxy.policy import Allow, Caller, Deny, Target
+from ostiary_proxy.runtime import Endpoint, Runtime, Snapshot
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON_TYPE: Final = b"application/json"
+STREAM_TYPE: Final = b"text/event-stream"
+STREAM_HEADERS: Final = (
+    (b"content-type", STREAM_TYPE),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+_CLOSE: Final = (b"connection", b"close")
+
+Cut = Literal["gone", "revoked", "draining", "overflow", "old", "silent", "broken"]
+"""Why an answer ends early: the client left; the policy changed; the proxy stops; the client reads
+too slowly; the stream has lived its hour; the backend said nothing, or broke off."""
+
+
+class Refused(Exception):
+    """A stage ends the request with this answer."""
+
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(rejection.reason)
+        self.rejection = rejection
+
+
+class Exchange:
+    """State of one request.  Fields are filled in as the stages pass."""
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "allow",
+        "caller",
+        "cut",
+        "deny",
+        "endpoint",
+        "error",
+        "headers",
+        "holding",
+        "message",
+        "on_cut",
+        "runtime",
+        "scope",
+        "snapshot",
+        "spoken",
+        "started",
+        "status",
+        "targets",
+        "verb",
+    )
+
+    def __init__(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
+        self.runtime = runtime
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self.verb: str = scope["method"]
+        self.started = time.perf_counter()
+        self.snapshot: Snapshot | None = None
+        self.endpoint: Endpoint | None = None
+        self.caller: Caller | None = None
+        self.message: Message | None = None
+        self.spoken: Spoken | None = None
+        self.targets: tuple[Target, ...] = ()
+        self.allow: Allow | None = None
+        self.deny: Deny | None = None
+        self.holding = False
+        """A stream that stays open for the server's own messages: GET or listen."""
+        self.status = 0
+        self.error: int | str = ""
+        """JSON-RPC code of the answer when it is an error, as far as it was looked at."""
+        self.cut: Cut | None = None
+        self.on_cut: Callable[[], None] | None = None
+
+    @property
+    def answering(self) -> bool:
+        return self.status != 0
+
+    def interrupt(self, why: Cut) -> None:
+        """End the answer early; whoever is waiting on a backend for it is woken."""
+        if self.cut is None:
+            self.cut = why
+            if self.on_cut is not None:
+                self.on_cut()
+
+    async def body(self, largest: int) -> bytes:
+        """The whole body; the connection's own limits bound the time this takes."""
+        announced = self.headers.get(b"content-length", b"")
+        if announced and int(announced) > largest:
+            raise Refused(_too_large(largest))
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                self.interrupt("gone")
+                raise ClientGoneError
+            chunk = event.get("body", b"")
+            size += len(chunk)
+            if size > largest:
+                raise Refused(_too_large(largest))
+            chunks.append(chunk)
+            if not event.get("more_body", False):
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def reply(self, status: int, body: bytes = b"", headers: Headers = ()) -> None:
+        lines = [(b"content-length", str(len(body)).encode()), *headers]
+        if status == 204:
+            lines = list(headers)
+        if body:
+            lines.append((b"content-type", JSON_TYPE))
+        await self._begin(status, lines)
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def start(self, headers: Headers = STREAM_HEADERS, status: int = 200) -> None:
+        await self._begin(status, list(headers))
+
+    async def write(self, chunk: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def end(self, chunk: bytes = b"") -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+    async def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        if self.runtime.draining:
+            headers.append(_CLOSE)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def finish(self, rejection: Rejection | None = None, *, ident: str = "") -> None:
+        """The one audit line and the one count."""
+        seconds = time.perf_counter() - self.started
+        method = self.message.method or "response" if self.message is not None else self._verb()
+        outcome = self._outcome(rejection)
+        code = self.error or self.status
+        endpoint = self.endpoint
+        server = "" if endpoint is None else f"{endpoint.server.namespace}/{endpoint.server.name}"
+        self.runtime.metrics.request(server, method, outcome, code, seconds)
+        fields = self._audited(rejection)
+        if ident:
+            fields["id"] = ident
+        self.runtime.audit.event(
+            event="call" if rejection is None else "refusal",
+            outcome=outcome,
+            method=method,
+            code=code,
+            ms=round(seconds * 1000, 3),
+            **fields,
+        )
+
+    def _verb(self) -> str:
+        return self.verb if self.verb in ("GET", "DELETE") else ""
+
+    def _outcome(self, rejection: Rejection | None) -> Outcome:
+        if rejection is not None:
+            return "error" if rejection.status >= 500 else "denied"
+        failed = self.status >= 400 or self.error != ""
+        return "error" if failed else "allowed"
+
+    def _audited(self, rejection: Rejection | None) -> Json:
+        client = self.scope.get("client") or ("", 0)
+        agent = self.headers.get(b"user-agent", b"").decode("latin-1")
+        fields: Json = {"source": client[0], "userAgent": agent, "status": self.status}
+        if self.endpoint is not None and self.snapshot is not None:
+            fields["namespace"] = self.endpoint.server.namespace
+            fields["server"] = self.endpoint.server.name
+            fields["generation"] = self.snapshot.generation
+        if self.caller is not None:
+            fields["subject"] = self.caller.principal
+        if rejection is not None:
+            fields["reason"] = rejection.reason
+        if self.cut is not None:
+            fields["cut"] = self.cut
+        fields.update(self._decided())
+        return fields
+
+    def _decided(self) -> Json:
+        fields: Json = {}
+        if self.spoken is not None:
+            fields["era"] = self.spoken.era
+        if self.targets and self.targets[0].name:
+            fields["name"] = self.targets[0].name
+        decision = self.allow or self.deny
+        if decision is not None:
+            fields["policy"], fields["rule"] = decision.policy, decision.rule
+        return fields
+
+
+class ClientGoneError(Exception):
+    """The client left before its request was whole: there is nobody to answer."""
+
+
+def _too_large(largest: int) -> Rejection:
+    why = f"The body is larger than {largest} bytes."
+    return Rejection(413, -32600, why, reason="TooLarge")
+
+
+def failed(status: int, why: str, reason: str, **more: Any) -> Rejection:
+    """The backend cannot answer: -32603 with the HTTP status that says why."""
+    return Rejection(status, INTERNAL_ERROR, why, reason=reason, **more)

@@ -1,0 +1,173 @@
+"""A look at an HTTP backend: the questions of `observe`, each one POST.  Never GET.
+
+A legacy server is initialised once and looked at again in the same session, for as long as the
+server knows it.
+"""
+
+from typing import Final
+
+from ostiary_proxy.config import HttpBackend
+from ostiary_proxy.era import METHOD, SESSION, VERSION
+from ostiary_proxy.exchange import STREAM_TYPE, Refused
+from ostiary_proxy.http_request import HttpTarget
+from ostiary_proxy.message import Json, decode, encode
+from ostiary_proxy.observe import (
+    LOOK_SECONDS,
+    LookError,
+    Seen,
+    discover,
+    initialize,
+    list_tools,
+)
+from ostiary_proxy.relay import whole
+from ostiary_proxy.sse import Decoder, TooLargeError
+from ostiary_proxy.upstream import (
+    BrokenError,
+    Connection,
+    Pool,
+    SilentError,
+    UnreachableError,
+)
+
+_INITIALIZED: Final = encode({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+
+class HttpLook:
+    """Looks at one HTTP backend, again and again."""
+
+    def __init__(self, pool: Pool, backend: HttpBackend) -> None:
+        self._pool = pool
+        self._backend = backend
+        self._target = HttpTarget(backend)
+        self._session = b""
+        self._shaken: Seen | None = None
+        """A legacy server's handshake, good until the server forgets the session."""
+        self._next_id = 0
+
+    async def look(self) -> Seen:
+        if self._shaken is not None:
+            try:
+                return await list_tools(self._ask, self._shaken)
+            except LookError:
+                self._forget()
+        seen = await self._first()
+        return await list_tools(self._ask, seen)
+
+    def _forget(self) -> None:
+        self._session = b""
+        self._shaken = None
+
+    async def _first(self) -> Seen:
+        modern = await self._discover()
+        legacy = await self._shake()
+        if modern is None and legacy is None:
+            raise LookError(
+                "ProtocolUnsupported",
+                "The server answers, but speaks no MCP revision that this proxy knows.",
+            )
+        if modern is None or legacy is None:
+            self._shaken = legacy
+            return modern or legacy or Seen()
+        await self._leave()
+        return Seen(
+            legacy=legacy.legacy,
+            modern=modern.modern,
+            name=modern.name or legacy.name,
+            version=modern.version or legacy.version,
+        )
+
+    async def _discover(self) -> Seen | None:
+        try:
+            return await discover(self._ask)
+        except LookError as err:
+            if err.reason == "ConnectionRefused":
+                raise
+            return None  # no evidence of the modern era; the handshake will tell
+
+    async def _shake(self) -> Seen | None:
+        self._forget()
+        try:
+            legacy = await initialize(self._ask)
+        except LookError as err:
+            if err.reason == "NotMCP":
+                return None
+            raise
+        if legacy is not None:
+            await self._post(_INITIALIZED, legacy.protocol, "notifications/initialized")
+        return legacy
+
+    async def _leave(self) -> None:
+        """End the session of a handshake that only tried whether there is one."""
+        if not self._session:
+            return
+        data = self._target.request("DELETE", ((SESSION, self._session),))
+        connection = await self._send(data)
+        await self._body(connection)
+        self._forget()
+
+    async def _ask(self, method: str, params: Json, revision: str) -> Json:
+        self._next_id += 1
+        body = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params}
+        data = decode(await self._post(encode(body), revision, method))
+        if not isinstance(data, dict):
+            raise LookError("NotMCP", f"The server's answer to {method} is not JSON-RPC.")
+        return data
+
+    async def _post(self, body: bytes, revision: str, method: str) -> bytes:
+        headers = []
+        if revision:
+            headers.append((VERSION, revision.encode()))
+            headers.append((METHOD, method.encode()))
+        if self._session:
+            headers.append((SESSION, self._session))
+        connection = await self._send(self._target.request("POST", tuple(headers), body))
+        session = connection.head.headers.get(SESSION)
+        if method == "initialize" and session:
+            self._session = session
+        return await self._body(connection)
+
+    async def _send(self, data: bytes) -> Connection:
+        try:
+            return await self._pool.request(data, safe=True, seconds=LOOK_SECONDS)
+        except UnreachableError as err:
+            raise LookError("ConnectionRefused", self._refused()) from err
+        except SilentError as err:
+            raise LookError("NoAnswer", self._silent()) from err
+        except BrokenError as err:
+            why = "The server closed the connection without an answer in HTTP."
+            raise LookError("NotMCP", why) from err
+
+    async def _body(self, connection: Connection) -> bytes:
+        status = connection.head.status
+        try:
+            if connection.head.headers.get(b"content-type", b"").startswith(STREAM_TYPE):
+                return await self._streamed(connection)
+            body = await whole(connection, LOOK_SECONDS)
+        except SilentError as err:
+            raise LookError("NoAnswer", self._silent()) from err
+        except (BrokenError, Refused, TooLargeError) as err:
+            raise LookError("NotMCP", "The server's answer broke off or was too long.") from err
+        finally:
+            self._pool.give_back(connection)
+        if status in (401, 403):
+            why = f"The server asks for credentials (HTTP {status}), and the proxy has none."
+            raise LookError("NotMCP", why)
+        if status >= 500 or (status >= 300 and not body.startswith(b"{")):
+            where = self._backend.path
+            raise LookError("NotMCP", f"The server answers HTTP {status} at {where}, not MCP.")
+        return body
+
+    async def _streamed(self, connection: Connection) -> bytes:
+        decoder = Decoder()
+        while (chunk := await connection.chunk(LOOK_SECONDS)) is not None:
+            for event in decoder.feed(chunk):
+                if event.data and b'"method"' not in event.data[:64]:
+                    return event.data
+        return b""
+
+    def _refused(self) -> str:
+        where = f"{self._backend.host}:{self._backend.port}"
+        return f"Nothing listens on {where}: the server is still starting, or uses another port."
+
+    def _silent(self) -> str:
+        return f"The server did not answer within {LOOK_SECONDS:.0f} s."

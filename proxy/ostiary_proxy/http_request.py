@@ -1,0 +1,52 @@
+"""The request that goes to an HTTP backend: built anew from an allow-list, never passed along.
+
+No Authorization, Cookie, Origin or Host of the caller's ever gets into it.  Pure.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ostiary_proxy.config import HttpBackend
+from ostiary_proxy.era import METHOD, NAME, NAMED_BY, VERSION, encode_value
+from ostiary_proxy.exchange import Headers
+from ostiary_proxy.message import Message
+
+PARAM: Final = b"mcp-param-"
+_KEPT: Final = frozenset({VERSION, b"traceparent", b"tracestate", b"baggage"})
+
+
+class HttpTarget:
+    """Where the requests of one backend go."""
+
+    def __init__(self, backend: HttpBackend) -> None:
+        host = f"[{backend.host}]" if ":" in backend.host else backend.host
+        where = f" {backend.path} HTTP/1.1\r\nhost: {host}:{backend.port}\r\n"
+        common = where + "user-agent: ostiary\r\naccept-encoding: identity\r\n"
+        both = "accept: application/json, text/event-stream\r\n"
+        self._starts = {
+            "POST": f"POST{common}{both}content-type: application/json\r\n".encode(),
+            "GET": f"GET{common}accept: text/event-stream\r\n".encode(),
+            "DELETE": f"DELETE{common}{both}".encode(),
+        }
+
+    def request(self, verb: str, headers: Headers, body: bytes = b"") -> bytes:
+        lines = [self._starts[verb]]
+        lines += [b"%b: %b\r\n" % header for header in headers]
+        if verb == "POST":
+            lines.append(b"content-length: %d\r\n" % len(body))
+        return b"".join((*lines, b"\r\n", body))
+
+
+def kept(headers: Mapping[bytes, bytes]) -> Headers:
+    """What a caller's headers may add."""
+    return tuple(
+        header for header in headers.items() if header[0] in _KEPT or header[0].startswith(PARAM)
+    )
+
+
+def mirrored(message: Message) -> Headers:
+    """The headers that say what the body says, built from the body."""
+    named = NAMED_BY.get(message.method)
+    name = message.params.get(named) if named is not None else None
+    method = (METHOD, message.method.encode())
+    return (method, (NAME, encode_value(name))) if isinstance(name, str) else (method,)

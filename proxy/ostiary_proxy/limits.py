@@ -1,0 +1,274 @@
+"""What one connection may do before the application sees anything of it.
+
+A subclass of uvicorn's protocol, given to it as `http=`: it counts, times and refuses; parsing and
+flow control stay uvicorn's and httptools'.  Refusals are JSON-RPC errors and close the connection.
+Timers are armed only while a head or a body is unfinished, so a call that arrives whole costs none.
+"""
+
+from asyncio import BaseTransport, TimerHandle
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ostiary_proxy.exchange import Exchange
+from ostiary_proxy.message import INTERNAL_ERROR, INVALID_REQUEST, Rejection
+
+HEADERS: Final = 64
+HEAD_BYTES: Final = 16 * 1024
+HEAD_SECONDS: Final = 10.0
+BODY_SECONDS: Final = 30.0
+CHECK_SECONDS: Final = 5.0
+"""How often a slow body's rate is looked at."""
+LEAST_BYTES: Final = 2560
+"""A body must bring this many between two looks: 512 bytes a second."""
+IDLE_SECONDS: Final = 75
+STALLED_SECONDS: Final = 30.0
+"""How long a peer may leave what we wrote unread."""
+CONNECTIONS: Final = 10_000
+PIPELINED: Final = 16
+
+_ONCE: Final = frozenset(
+    {b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"origin"}
+)
+"""Headers whose copies two readers may choose between differently; so are all `mcp-*`."""
+
+
+def _bad(why: str) -> Rejection:
+    return Rejection(400, INVALID_REQUEST, why, reason="BadHTTP")
+
+
+_NOT_HTTP: Final = _bad("The request is not well-formed HTTP/1.1.")
+_TOO_MANY: Final = Rejection(
+    431, INVALID_REQUEST, f"More than {HEADERS} headers.", reason="HeadTooLarge"
+)
+_TOO_LONG: Final = Rejection(
+    431, INVALID_REQUEST, f"The head is longer than {HEAD_BYTES} bytes.", reason="HeadTooLarge"
+)
+_ENCODED: Final = Rejection(
+    415, INVALID_REQUEST, "Content-Encoding is not taken here.", reason="BadMediaType"
+)
+_UPGRADE: Final = Rejection(
+    426,
+    INVALID_REQUEST,
+    "WebSocket is not offered here.",
+    headers=((b"upgrade", b"HTTP/1.1"),),
+    reason="Upgrade",
+)
+_SLOW_HEAD: Final = Rejection(408, INVALID_REQUEST, "The head took too long.", reason="TooSlow")
+_SLOW_BODY: Final = Rejection(408, INVALID_REQUEST, "The body took too long.", reason="TooSlow")
+_FULL: Final = Rejection(
+    503,
+    INTERNAL_ERROR,
+    "Too many connections.",
+    headers=((b"retry-after", b"1"),),
+    reason="Busy",
+)
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection of the MCP port or of the admin port."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.timeout_keep_alive = IDLE_SECONDS
+        self.exchange: Exchange | None = None
+        """The request being answered; told when the peer leaves."""
+        self._phase = "head"
+        self._fed = 0
+        self._head = 0
+        self._seen: set[bytes] = set()
+        self._refusal: Rejection | None = None
+        self._ended = False
+        self._unfinished: TimerHandle | None = None
+        self._stalled: TimerHandle | None = None
+        self._body_fed = 0
+        self._body_until = 0.0
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn declares it
+        if len(self.connections) > CONNECTIONS:
+            self._refuse(_FULL)
+            return
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        self._unset_keepalive_if_required()
+        if self._phase == "idle":
+            self._begin_head()
+        self._fed += len(data)
+        self._body_fed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._after_upgrade(data, upgrade)
+            return
+        except httptools.HttpParserError:
+            self._refusal = self._refusal or _NOT_HTTP
+        if self._refusal is None and self._phase == "head" and self._fed > HEAD_BYTES:
+            self._refusal = _TOO_LONG
+        if self._refusal is not None:
+            self._refuse(self._refusal)
+        elif self._phase != "idle" and self._unfinished is None:
+            self._watch_body() if self._phase == "body" else self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        if self._stalled is not None:
+            self._stalled.cancel()
+        super().connection_lost(exc)
+        if self.exchange is not None:
+            self.exchange.interrupt("gone")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._phase = "head"
+        self._head = 0
+        self._seen.clear()
+        self.scope["extensions"] = {"ostiary.connection": self}  # type: ignore[dict-item]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._head += len(name) + len(value) + 4
+        lower = self.headers[-1][0]
+        if self._refusal is None:
+            self._refusal = self._check(lower, value)
+        self._seen.add(lower)
+
+    def on_headers_complete(self) -> None:
+        self._refusal = self._refusal or self._check_head()
+        if self._refusal is not None:
+            return
+        self._unwatch()
+        self._phase = "body"
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._refusal is None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._refusal is not None:
+            return
+        self._unwatch()
+        self._phase = "idle"
+        self._fed = 0
+        super().on_message_complete()
+
+    # the checks
+
+    def _check(self, name: bytes, value: bytes) -> Rejection | None:
+        if len(self.headers) > HEADERS:
+            return _TOO_MANY
+        if self._head > HEAD_BYTES:
+            return _TOO_LONG
+        if b"_" in name:
+            return _bad("A header's name holds an underscore.")
+        if name in self._seen and (name in _ONCE or name.startswith(b"mcp-")):
+            return _bad("A header that may come once came twice.")
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            return _bad("The only Transfer-Encoding taken is chunked.")
+        if name == b"content-encoding" and value.lower() != b"identity":
+            return _ENCODED
+        return None
+
+    def _check_head(self) -> Rejection | None:
+        seen = self._seen
+        if b"host" not in seen:
+            return _bad("Exactly one Host is needed.")
+        if not self.url.startswith(b"/") or self.url.startswith(b"//") or b"#" in self.url:
+            return _bad("The target must be a path.")
+        if self._head + len(self.url) > HEAD_BYTES:
+            return _TOO_LONG
+        if b"transfer-encoding" in seen and b"content-length" in seen:
+            return _bad("Transfer-Encoding and Content-Length exclude each other.")
+        if b"upgrade" in seen and self._get_upgrade() == b"websocket":
+            return _UPGRADE
+        if len(self.pipeline) >= PIPELINED:
+            return _bad("Too many requests at once on one connection.")
+        return None
+
+    def _after_upgrade(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
+        """An offer that we pass over, as Java's client makes: what follows is the next request."""
+        if self._refusal is None and self.parser.get_method() != b"CONNECT":
+            rest = data[upgrade.args[0] :]
+            if rest:
+                self.data_received(rest)
+            return
+        self._refuse(self._refusal or _NOT_HTTP)
+
+    # time
+
+    def _begin_head(self) -> None:
+        self._phase = "head"
+        self._fed = 0
+
+    def _watch_head(self) -> None:
+        self._unwatch()
+        self._unfinished = self.loop.call_later(HEAD_SECONDS, self._refuse, _SLOW_HEAD)
+
+    def _watch_body(self) -> None:
+        self._unwatch()
+        self._body_fed = 0
+        self._body_until = self.loop.time() + BODY_SECONDS
+        self._unfinished = self.loop.call_later(CHECK_SECONDS, self._check_rate)
+
+    def _check_rate(self) -> None:
+        if self._body_fed < LEAST_BYTES or self.loop.time() >= self._body_until:
+            self._refuse(_SLOW_BODY)
+            return
+        self._body_fed = 0
+        self._unfinished = self.loop.call_later(CHECK_SECONDS, self._check_rate)
+
+    def _unwatch(self) -> None:
+        if self._unfinished is not None:
+            self._unfinished.cancel()
+            self._unfinished = None
+
+    # the refusal
+
+    def _refuse(self, rejection: Rejection) -> None:
+        """Answer, close, and tell the application's audit."""
+        self._ended = True
+        self._unwatch()
+        if self.transport.is_closing():
+            return
+        fresh = self._phase == "head" and self._fed == 0 and rejection is _SLOW_HEAD
+        busy = self.cycle is not None and self.cycle.response_started
+        if fresh or (busy and not self.cycle.response_complete):
+            # Nothing was asked, or an answer is half written: there is no room for words.
+            self.transport.close()
+            return
+        self.transport.write(_response(rejection))
+        self.transport.close()
+        tell = getattr(self.config.app, "refused_early", None)
+        if tell is not None:
+            tell(rejection, self.client[0] if self.client else "")
+
+
+def _response(rejection: Rejection) -> bytes:
+    body = rejection.body()
+    lines = [
+        STATUS_LINE[rejection.status],
+        b"content-type: application/json\r\nconnection: close\r\n",
+        b"content-length: %d\r\n" % len(body),
+    ]
+    lines += [b"%b: %b\r\n" % header for header in rejection.headers]
+    return b"".join((*lines, b"\r\n", body))
