@@ -1,112 +1,16 @@
-"""`python -m ostiary_proxy`: the sidecar.  Follows its files, and leaves on a signal after a drain.
+"""`python -m ostiary_proxy`: the sidecar.  See `sidecar` for what it does and reads."""
 
-Everything comes from the environment: OSTIARY_CONFIG_DIR, OSTIARY_KEYS_DIR, OSTIARY_RUN_DIR,
-OSTIARY_BIND (every address), OSTIARY_MCP_PORT, OSTIARY_ADMIN_PORT, POD_NAME, POD_UID.
-The audit goes to stdout, all else to stderr.
-"""
-
-import asyncio
-import gc
-import logging
-import os
-import signal
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
-from ostiary_proxy.config import ADMIN_PORT, CONFIG_DIR, DRAIN_SOCKET, KEYS_DIR, MCP_PORT, RUN_DIR
-from ostiary_proxy.drain import DrainSocket
-from ostiary_proxy.reload import Reloader
-from ostiary_proxy.serve import Proxy
-
-log = logging.getLogger("ostiary_proxy")
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    config_dir: Path
-    keys_dir: Path
-    run_dir: Path
-    bind: str
-    mcp_port: int
-    admin_port: int
-    pod: str
-    pod_uid: str
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Self:
-        return cls(
-            config_dir=Path(environ.get("OSTIARY_CONFIG_DIR", CONFIG_DIR)),
-            keys_dir=Path(environ.get("OSTIARY_KEYS_DIR", KEYS_DIR)),
-            run_dir=Path(environ.get("OSTIARY_RUN_DIR", RUN_DIR)),
-            bind=environ.get("OSTIARY_BIND", ""),
-            mcp_port=int(environ.get("OSTIARY_MCP_PORT", MCP_PORT)),
-            admin_port=int(environ.get("OSTIARY_ADMIN_PORT", ADMIN_PORT)),
-            pod=environ.get("POD_NAME", ""),
-            pod_uid=environ.get("POD_UID", ""),
-        )
-
-
-async def serve(environment: Environment) -> None:
-    """Until a signal, and the drain after it."""
-    stop = _signalled()
-    proxy = Proxy(
-        role="sidecar",
-        audit_stream=sys.stdout.buffer,
-        host=environment.bind,
-        port=environment.mcp_port,
-        admin_port=environment.admin_port,
-        keys_dir=environment.keys_dir,
-        pod=environment.pod,
-        pod_uid=environment.pod_uid,
-    )
-    socket = environment.run_dir / Path(DRAIN_SOCKET).name
-    async with proxy, DrainSocket(socket, proxy.drain), asyncio.TaskGroup() as group:
-        reloader = Reloader(
-            runtime=proxy.runtime,
-            assembler=proxy.assembler,
-            config_dir=environment.config_dir,
-            keys_dir=environment.keys_dir,
-        )
-        following = group.create_task(reloader.run())
-        log.info("ports=open mcp=%d admin=%d", proxy.port, proxy.admin_port)
-        # What is alive now stays for good: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        await stop.wait()
-        await proxy.drain.run()
-        following.cancel()
-
-
-def _signalled() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+from ostiary_proxy import lean
 
 
 def main() -> int:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=os.environ.get("OSTIARY_LOG_LEVEL", "INFO").upper(),
-        format="time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s",
-    )
-    environment = Environment.read(os.environ)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(environment))
-    return 0
+    lean.before_imports()
+    # Not at the top: what it imports must find the ground prepared.
+    from ostiary_proxy.sidecar import run
+
+    return run()
 
 
 if __name__ == "__main__":

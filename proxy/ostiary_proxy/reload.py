@@ -56,6 +56,8 @@ class Reloader:
         self._inotify = inotify
         self._files: _Files | None = None
         self._unusable_since: float | None = None
+        self.loaded = asyncio.Event()
+        """The first look is done, whatever it found."""
 
     async def run(self) -> None:
         """Load, then follow, until cancelled."""
@@ -64,6 +66,7 @@ class Reloader:
             log.info("config=watched inotify=%s", watched.told)
             while True:
                 await self.look()
+                self.loaded.set()
                 await watched.wait(self._patience())
 
     async def look(self) -> None:
