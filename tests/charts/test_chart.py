@@ -1,7 +1,7 @@
 """What the charts render: rights, environment, settings, and what they refuse."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import yaml
@@ -187,6 +187,8 @@ def test_every_value_reaches_the_settings(helm: Path) -> None:
         "identityGrants.tools.serviceAccount={notes}",
         "identityGrants.tools.kubernetesToken=maybe",
         "identityGrants.BAD.kubernetesToken=true",
+        "identityGrants.tools.serviceAccounts={no'tes}",
+        "identityGrants.to'ols.kubernetesToken=true",
     ],
 )
 def test_a_value_that_means_nothing_is_refused(helm: Path, value: str) -> None:
@@ -194,22 +196,27 @@ def test_a_value_that_means_nothing_is_refused(helm: Path, value: str) -> None:
         render(helm, "ostiary", value)
 
 
-def grants(helm: Path, *values: str) -> Any:
-    return pick(render(helm, "ostiary", *values), "ConfigMap", "ostiary-identity-grants")["data"]
+def grants(helm: Path, *values: str) -> str:
+    policy = pick(
+        render(helm, "ostiary", *values), "ValidatingAdmissionPolicy", "ostiary-server-identity"
+    )
+    variables = {entry["name"]: entry["expression"] for entry in policy["spec"]["variables"]}
+    return "".join(str(variables["grants"]).split())
 
 
-def test_a_grant_is_a_line_under_its_namespace(helm: Path) -> None:
-    assert grants(helm) == {}
-    assert grants(
-        helm,
-        "identityGrants.tools.serviceAccounts={notes,mail}",
-        "identityGrants.tools.kubernetesToken=true",
-        "identityGrants.tools.cloudMetadata=false",
-        "identityGrants.edge.cloudMetadata=true",
-    ) == {
-        "tools": "serviceAccount/notes\nserviceAccount/mail\nkubernetesToken",
-        "edge": "cloudMetadata",
-    }
+def test_a_grant_is_written_into_the_policy(helm: Path) -> None:
+    assert grants(helm) == "{}"
+    assert (
+        grants(
+            helm,
+            "identityGrants.tools.serviceAccounts={notes,mail}",
+            "identityGrants.tools.kubernetesToken=true",
+            "identityGrants.tools.cloudMetadata=false",
+            "identityGrants.edge.cloudMetadata=true",
+        )
+        == "{'edge':['cloudMetadata'],"
+        "'tools':['serviceAccount/notes','serviceAccount/mail','kubernetesToken'],}"
+    )
 
 
 def test_replicas_bring_a_budget_and_a_spread(helm: Path) -> None:
@@ -268,8 +275,9 @@ def test_every_admission_policy_is_bound_and_denies(helm: Path) -> None:
     assert all(spec["failurePolicy"] == "Fail" for spec in policies.values())
     assert all(spec["validationActions"] == ["Deny"] for spec in bindings.values())
     for name in ("ostiary-server-writers", "ostiary-server-identity"):
-        # Without it a foreground deletion hangs.
+        # Without it a foreground deletion hangs; with a parameter a missing one would hang it.
         condition = policies[name]["matchConditions"][0]["expression"]
+        assert "paramKind" not in policies[name]
         assert condition == "request.operation == 'CREATE' || object.spec != oldObject.spec"
         (rule,) = policies[name]["matchConstraints"]["resourceRules"]
         assert rule["resources"] == ["mcpservers"]

@@ -20,3 +20,12 @@ app.kubernetes.io/component: operator
 {{- define "ostiary.subject" -}}
 system:serviceaccount:{{ .Release.Namespace }}:ostiary-operator
 {{- end }}
+
+{{- /* One namespace's grants as a list in CEL.  The schema of the values keeps quotes out. */ -}}
+{{- define "ostiary.grants" -}}
+{{- $all := list }}
+{{- range .serviceAccounts }}{{ $all = append $all (printf "'serviceAccount/%s'" .) }}{{ end }}
+{{- if .kubernetesToken }}{{ $all = append $all "'kubernetesToken'" }}{{ end }}
+{{- if .cloudMetadata }}{{ $all = append $all "'cloudMetadata'" }}{{ end }}
+{{- printf "[%s]" (join ", " $all) }}
+{{- end }}
