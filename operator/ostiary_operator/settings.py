@@ -5,6 +5,7 @@ Two closed models.  Reading a file or the environment is the caller's: `parse_se
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 
 import yaml
@@ -84,9 +85,10 @@ class ClusterSettings(_Closed):
     @field_validator("clusterCIDRs")
     @classmethod
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        from ipaddress import ip_network
-
-        return tuple(str(ip_network(item)) for item in value)
+        networks = [ip_network(item) for item in value]
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("a network of length 0 is every address: name the cluster's own")
+        return tuple(map(str, networks))
 
 
 class OperatorEnv(_Closed):

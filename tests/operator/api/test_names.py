@@ -1,0 +1,29 @@
+"""The words that other programs see do not change by accident."""
+
+from ostiary_operator.api import names
+
+
+def test_the_contract_with_other_programs_stands() -> None:
+    words = {key: value for key, value in vars(names).items() if key.isupper()}
+
+    assert words == {
+        "GROUP": "ostiary.dev",
+        "VERSION": "v1alpha1",
+        "API_VERSION": "ostiary.dev/v1alpha1",
+        "CATEGORY": "ostiary",
+        "SERVER_KIND": "MCPServer",
+        "SERVER_PLURAL": "mcpservers",
+        "POLICY_KIND": "MCPAccessPolicy",
+        "POLICY_PLURAL": "mcpaccesspolicies",
+        "PRODUCT": "ostiary",
+        "LABEL_NAME": "app.kubernetes.io/name",
+        "LABEL_MANAGED_BY": "app.kubernetes.io/managed-by",
+        "LABEL_COMPONENT": "app.kubernetes.io/component",
+        "LABEL_SERVER": "ostiary.dev/server",
+        "LABEL_NAMESPACE_NAME": "kubernetes.io/metadata.name",
+        "COMPONENT_SERVER": "server",
+        "CONFIG_ANNOTATION": "ostiary.dev/config-generation",
+        "FIELD_MANAGER": "ostiary",
+        "STATUS_MANAGER": "ostiary-status",
+        "REPLICAS_MANAGER": "ostiary-replicas",
+    }
