@@ -16,13 +16,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from ostiary_proxy.config import SHIM_EXIT_KEY, StdioBackend
+from ostiary_proxy.config import SHIM_EXIT_KEY, HttpBackend, StdioBackend
 from ostiary_proxy.lines import LONGEST_LINE, Exit, Lines, Listener, Pipe
 from ostiary_proxy.message import decode
 
 CONNECT_SECONDS: Final = 5.0
 KILL_SECONDS: Final = 5.0
 """Between asking a child's group to end and ending it."""
+LAST_LINES_SECONDS: Final = 1.0
 LONGEST_LOGGED: Final = 512
 UNREAD_BYTES: Final = 64 * 1024
 """What a child leaves unread before writers are made to wait."""
@@ -48,6 +49,7 @@ class _Flow:
     def __init__(self) -> None:
         self._open = asyncio.Event()
         self._open.set()
+        self._gone = asyncio.Event()
 
     def pause_writing(self) -> None:
         self._open.clear()
@@ -57,6 +59,10 @@ class _Flow:
 
     async def writable(self) -> None:
         await self._open.wait()
+
+    async def closed(self) -> None:
+        """It has ended and nothing of it is left."""
+        await self._gone.wait()
 
 
 class _Socket(_Flow, asyncio.Protocol):
@@ -92,6 +98,7 @@ class _Socket(_Flow, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self.resume_writing()
+        self._gone.set()
         self._listener.on_exit(self._exit)
 
     def write(self, line: bytes) -> None:
@@ -165,14 +172,21 @@ class _Child(_Flow, asyncio.SubprocessProtocol):
         self._listener.on_exit(ended)
 
     def process_exited(self) -> None:
-        self.resume_writing()
-        transport, self._transport = self._transport, None
+        transport = self._transport
         if transport is None:
             return
         self._signal(signal.SIGKILL)  # what it left behind in its group
-        ended = self._flaw or _own_exit(transport.get_returncode())
-        transport.close()
-        self.on_exit(ended)
+        self._flaw = self._flaw or _own_exit(transport.get_returncode())
+        # Its last lines are still in the pipe; a descendant that fled may hold it open for good.
+        asyncio.get_running_loop().call_later(LAST_LINES_SECONDS, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self._transport.close()
+        self._transport = None
+        self.resume_writing()
+        self._gone.set()
+        self.on_exit(self._flaw or Exit("CommandExited", "The command ended."))
 
     def write(self, line: bytes) -> None:
         if self._stdin is not None and not self._stdin.is_closing():
@@ -213,7 +227,7 @@ async def connect(path: str, listener: Listener) -> Pipe:
     return made
 
 
-async def start(backend: StdioBackend, listener: Listener, name: str) -> Pipe:
+async def start(backend: StdioBackend | HttpBackend, listener: Listener, name: str) -> Pipe:
     """A child of our own."""
     command = backend.command
     environment = {key: os.environ[key] for key in INHERITED if key in os.environ}

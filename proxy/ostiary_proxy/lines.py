@@ -31,6 +31,8 @@ class Pipe(Protocol):
 
     def close(self) -> None: ...
 
+    async def closed(self) -> None: ...
+
 
 class Lines:
     """Splits what a child writes; what is longer than a line may be ends the child."""

@@ -15,6 +15,7 @@ from ostiary_proxy.config import StdioBackend
 from ostiary_proxy.era import CAPABILITIES_KEY, LISTS
 from ostiary_proxy.exchange import Exchange, Refused, failed
 from ostiary_proxy.legacy import LegacySide
+from ostiary_proxy.lines import Pipe
 from ostiary_proxy.message import Message, encode
 from ostiary_proxy.observe import Seen
 from ostiary_proxy.shared import ModernChannel
@@ -177,6 +178,17 @@ class StdioServer:
             channel.pipe = await children.start(self._backend, channel, self._name)
         else:
             channel.pipe = await children.connect(self._backend.socket, channel)
+        self._spawn(self._attend(channel.pipe))
+
+    async def _attend(self, pipe: Pipe) -> None:
+        """Whatever started it, the proxy does not end before it has."""
+        try:
+            await pipe.closed()
+        except asyncio.CancelledError:
+            pipe.close()
+            async with asyncio.timeout(children.KILL_SECONDS * 2):
+                await pipe.closed()
+            raise
 
 
 def _key(exchange: Exchange, message: Message) -> Key:

@@ -1,0 +1,149 @@
+"""A whole proxy in front of a real server, in one process, with real sockets between them."""
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import httpx2
+import orjson
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from tests.proxy import documents, signing
+from tests.proxy.conditions import until
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ostiary_proxy import config
+from ostiary_proxy.asgi import Application
+from ostiary_proxy.listener import Listener, bind
+from ostiary_proxy.serve import Proxy
+
+PEERS = Path(__file__).parent / "peers"
+PLANNER = "system:serviceaccount:agents:planner"
+OTHER = "system:serviceaccount:agents:other"
+
+
+def peer_command(name: str = "everything.py") -> tuple[str, ...]:
+    return (sys.executable, str(PEERS / name))
+
+
+def stdio(*command: str, **more: Any) -> config.StdioBackend:
+    return config.StdioBackend(command=command or peer_command(), **more)
+
+
+def subject(name: str) -> config.Subject:
+    return config.Subject(kind="serviceAccount", names=(name,), namespaces=None)
+
+
+def policy(
+    name: str = "*", tools: tuple[str, ...] = ("*",), deny: tuple[str, ...] = ()
+) -> config.Policy:
+    allow = config.Allow(tools=tools, resources=("memo:one",), prompts=("*",))
+    rule = config.Rule(name="all", subjects=(subject(name),), allow=allow)
+    denials = (config.Deny(tools=deny),) if deny else ()
+    return config.Policy(namespace="tools", name="p", rules=(rule,), deny=denials)
+
+
+ANYBODY = config.Policy(
+    namespace="tools",
+    name="anybody",
+    rules=(
+        config.Rule(
+            name="anonymous",
+            subjects=(config.Subject(kind="anonymous"),),
+            allow=config.Allow(tools=("*",)),
+        ),
+    ),
+)
+
+
+@asynccontextmanager
+async def served(app: Application) -> AsyncIterator[int]:
+    """Any ASGI application on a port."""
+    listener = Listener(app, bind("127.0.0.1", 0), protocol=HttpToolsProtocol)
+    await listener.start()
+    try:
+        yield listener.port
+    finally:
+        await listener.close()
+
+
+@dataclass
+class Rig:
+    proxy: Proxy
+    audit: IO[bytes]
+    generation: int = 1
+    values: dict[str, Any] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy.port}/mcp"
+
+    @property
+    def port(self) -> int:
+        return self.proxy.port
+
+    def apply(self, **values: Any) -> None:
+        """A newer config: the same but for these fields of the server."""
+        self.values = {**(self.values or {}), **values}
+        server = documents.server(**self.values)
+        self.proxy.apply(documents.document(self.generation, role="local", servers=(server,)))
+        self.generation += 1
+
+    @property
+    def report(self) -> config.ServerReport:
+        return self.proxy.reports()[0]
+
+    async def ready(self) -> None:
+        await until(lambda: self.report.state == "Ready")
+
+    def audited(self) -> list[dict[str, Any]]:
+        """The trail so far; complete once the proxy is closed."""
+        self.audit.seek(0)
+        return [orjson.loads(line) for line in self.audit.read().splitlines()]
+
+    @asynccontextmanager
+    async def client(
+        self, mode: str = "auto", who: str = PLANNER, **options: Any
+    ) -> AsyncIterator[Client]:
+        headers = {"authorization": f"Bearer {signing.sign(signing.claims(who))}"}
+        timeout = httpx2.Timeout(30, read=300)
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=timeout) as http,
+            Client(
+                streamable_http_client(self.url, http_client=http), mode=mode, **options
+            ) as client,
+        ):
+            yield client
+
+
+@asynccontextmanager
+async def rig(backend: config.Backend, **values: Any) -> AsyncIterator[Rig]:
+    """A proxy whose one server has this backend; everybody with a token may, unless told."""
+    with tempfile.TemporaryFile() as audit:
+        async with Proxy(
+            role="local", audit_stream=audit, pod_uid="pod-1", accept_seconds=0.0
+        ) as proxy:
+            made = Rig(proxy, audit, values={"backend": backend, "policies": (policy(),), **values})
+            made.apply()
+            yield made
+
+
+@asynccontextmanager
+async def http_rig(app: Application, **values: Any) -> AsyncIterator[Rig]:
+    async with (
+        served(app) as port,
+        rig(config.HttpBackend(port=port), **values) as made,
+    ):
+        await made.ready()
+        yield made
+
+
+@asynccontextmanager
+async def stdio_rig(*command: str, **values: Any) -> AsyncIterator[Rig]:
+    async with rig(stdio(*command), **values) as made:
+        await made.ready()
+        yield made
