@@ -117,7 +117,7 @@ async def _show(options: Options, room: _Room, tokens: list[Token], news: asynci
     """Once every server answered, or had its time: what is there; then whatever changes."""
     try:
         async with asyncio.timeout(FIRST_LOOK_SECONDS):
-            while any(it.state == "Starting" for it in _of(room)):
+            while any(_may_yet_answer(it) for it in _of(room)):
                 news.clear()
                 await news.wait()
     except TimeoutError:
@@ -135,6 +135,11 @@ async def _show(options: Options, room: _Room, tokens: list[Token], news: asynci
     if options.sample:
         await _call(options, servers, tokens[0])
     await _follow_servers(room, states, news)
+
+
+def _may_yet_answer(report: ServerReport) -> bool:
+    """A server that does not listen yet is most likely on its way."""
+    return report.state == "Starting" or report.reason in ("ConnectionRefused", "NoAnswer")
 
 
 def _of(room: _Room) -> list[ServerReport]:

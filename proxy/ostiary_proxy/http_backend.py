@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Final
 
 from ostiary_proxy import relay
+from ostiary_proxy.companion import Companion
 from ostiary_proxy.config import HttpBackend
 from ostiary_proxy.era import SESSION
 from ostiary_proxy.exchange import STREAM_HEADERS, Exchange, Headers, Refused, failed
@@ -68,14 +69,23 @@ class HttpServer:
         self._look = HttpLook(self.pool, backend)
         self.sessions = Sessions(now=now, idle_seconds=IDLE_SECONDS)
 
+        self._companion: Companion | None = None
+        if backend.command:
+            self._companion = Companion(backend, uid, on_change=on_trouble)
+            spawn(self._companion.run())
+
     @property
     def processes(self) -> int:
-        return 0
+        return self._companion.processes if self._companion else 0
 
     async def look(self) -> Seen:
+        if self._companion is not None:
+            self._companion.check()
         return await self._look.look()
 
     async def probe(self) -> None:
+        if self._companion is not None:
+            self._companion.check()
         try:
             await self.pool.probe()
         except UnreachableError as err:
@@ -88,6 +98,8 @@ class HttpServer:
     async def close(self) -> None:
         self.sessions.end_all()
         self.pool.close()
+        if self._companion is not None:
+            self._companion.stop()
 
     async def serve(self, exchange: Exchange) -> None:
         session = self._session(exchange)
