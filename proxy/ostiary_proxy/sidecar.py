@@ -13,13 +13,15 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from ostiary_proxy import lean
 from ostiary_proxy.config import ADMIN_PORT, CONFIG_DIR, DRAIN_SOCKET, KEYS_DIR, MCP_PORT, RUN_DIR
 from ostiary_proxy.drain import DrainSocket
 from ostiary_proxy.reload import Reloader
 from ostiary_proxy.serve import Proxy
+
+LAST_PORT: Final = 65535
 
 log = logging.getLogger("ostiary_proxy")
 
@@ -42,11 +44,18 @@ class Environment:
             keys_dir=Path(environ.get("OSTIARY_KEYS_DIR", KEYS_DIR)),
             run_dir=Path(environ.get("OSTIARY_RUN_DIR", RUN_DIR)),
             bind=environ.get("OSTIARY_BIND", ""),
-            mcp_port=int(environ.get("OSTIARY_MCP_PORT", MCP_PORT)),
-            admin_port=int(environ.get("OSTIARY_ADMIN_PORT", ADMIN_PORT)),
+            mcp_port=_port(environ, "OSTIARY_MCP_PORT", MCP_PORT),
+            admin_port=_port(environ, "OSTIARY_ADMIN_PORT", ADMIN_PORT),
             pod=environ.get("POD_NAME", ""),
             pod_uid=environ.get("POD_UID", ""),
         )
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= LAST_PORT):
+        raise ValueError(f"{name} must be a port number, not {text!r}")
+    return int(text)
 
 
 async def serve(environment: Environment) -> None:
@@ -103,7 +112,12 @@ def run() -> int:
         format="time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
-    environment = Environment.read(os.environ)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(environment))
+    try:
+        environment = Environment.read(os.environ)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(environment))
+    except (OSError, ValueError) as err:
+        # A port or a folder that is not to be had: the words say which, a stack would not.
+        print(f"ostiary-proxy: {err}", file=sys.stderr)
+        return 1
     return 0

@@ -1,7 +1,7 @@
 """Waiting in tests: for a condition, never for a time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 PATIENCE: Final = 20.0
@@ -12,3 +12,10 @@ async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> N
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 -- the condition belongs to code that has no event
             await asyncio.sleep(0.005)
+
+
+async def until_asked(question: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
+    """The same for what has to be asked over a wire."""
+    async with asyncio.timeout(seconds):
+        while not await question():  # noqa: ASYNC110 -- the answer is in another process
+            await asyncio.sleep(0.01)
