@@ -89,7 +89,10 @@ class DrainSocket:
     async def __aenter__(self) -> Self:
         # A socket of this proxy's last life: the emptyDir outlives a container's restart.
         self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, str(self._path))
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, str(self._path))
+        except OSError as err:
+            raise OSError(err.errno, f"{err.strerror}: {self._path}") from err
         self._path.chmod(SOCKET_MODE)
         return self
 

@@ -54,9 +54,9 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
         bound.listen(BACKLOG)
         bound.setblocking(False)
-    except OSError:
+    except OSError as err:
         bound.close()
-        raise
+        raise OSError(err.errno, f"{err.strerror}: {host} port {port}") from err
     return bound
 
 

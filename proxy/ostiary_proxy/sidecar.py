@@ -114,10 +114,17 @@ def run() -> int:
     )
     try:
         environment = Environment.read(os.environ)
+    except ValueError as err:
+        return _fail(err)
+    try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(environment))
-    except (OSError, ValueError) as err:
-        # A port or a folder that is not to be had: the words say which, a stack would not.
-        print(f"ostiary-proxy: {err}", file=sys.stderr)
-        return 1
+    except OSError as err:
+        return _fail(err)
     return 0
+
+
+def _fail(err: Exception) -> int:
+    """A port or a folder that is not to be had: the words say which, a stack would not."""
+    print(f"ostiary-proxy: {err}", file=sys.stderr)
+    return 1
