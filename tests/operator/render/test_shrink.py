@@ -1,0 +1,142 @@
+"""What is written when a document does not fit: never a grant that the new one lacks."""
+
+from typing import Any
+
+import pytest
+from tests.operator.build import ENV, SETTINGS, accounts, policy, rule, stdio
+
+from ostiary_operator.render import ServerView
+from ostiary_operator.render.proxy_config import is_too_large, render
+from ostiary_operator.render.shrink import bounded
+from ostiary_proxy.config import ProxyConfig, Subject
+
+MANY = {f"namespace-{number:050}": {"team": "all"} for number in range(16_000)}
+HUGE = rule(accounts("huge", selector={"matchLabels": {"team": "all"}}), name="huge")
+
+
+def document(*policies: Any, generation: int = 1, **spec: Any) -> ProxyConfig:
+    view = ServerView(
+        policies=tuple(policies), namespaces={"tools": {}, **MANY}, generation=generation
+    )
+    return render(stdio(**spec), view, SETTINGS, ENV)
+
+
+def shrunk(last: ProxyConfig | None, *rules: Any, **more: Any) -> ProxyConfig:
+    """What is written when these rules and a huge one are wanted."""
+    spec = more.pop("spec", {})
+    wanted = document(policy(*rules, HUGE, **more), generation=2, **spec)
+    result = bounded(wanted, last)
+    assert result.too_large
+    assert not is_too_large(result.document)
+    return result.document
+
+
+def rules_of(found: ProxyConfig) -> dict[str, Any]:
+    return {it.name: it for policy in found.servers[0].policies for it in policy.rules}
+
+
+def test_a_document_that_fits_is_written_as_it_is() -> None:
+    wanted = document(policy(rule()))
+
+    result = bounded(wanted, None)
+
+    assert not result.too_large
+    assert result.document == wanted
+
+
+def test_without_a_last_document_nobody_is_admitted() -> None:
+    found = shrunk(None, rule())
+
+    assert found.servers[0].policies == ()
+
+
+def test_the_new_generation_is_reported_and_what_stood_still_stands() -> None:
+    last = document(policy(rule(name="kept")))
+
+    found = shrunk(last, rule(name="kept"))
+
+    assert found.generation == 2
+    assert set(rules_of(found)) == {"kept"}
+
+
+def test_a_rule_that_is_gone_is_gone() -> None:
+    last = document(policy(rule(name="kept"), rule(name="gone")))
+
+    assert set(rules_of(shrunk(last, rule(name="kept")))) == {"kept"}
+
+
+def test_a_policy_that_is_gone_is_gone() -> None:
+    last = document(policy(rule(), name="gone"), policy(rule(name="kept")))
+
+    assert set(rules_of(shrunk(last, rule(name="kept")))) == {"kept"}
+
+
+def test_a_subject_that_is_gone_is_gone() -> None:
+    last = document(policy(rule(accounts("a"), accounts("b"), {"anonymous": {}})))
+
+    found = shrunk(last, rule(accounts("b", "c")))
+
+    assert rules_of(found)["callers"].subjects == (
+        Subject(kind="serviceAccount", names=("b",), namespaces=("tools",)),
+    )
+
+
+def test_namespaces_are_those_of_both() -> None:
+    last = document(policy(rule(accounts("a", to="All"))))
+
+    found = shrunk(last, rule(accounts("a")))
+
+    assert rules_of(found)["callers"].subjects[0].namespaces == ("tools",)
+
+
+def test_a_narrower_name_replaces_nothing_wider() -> None:
+    last = document(policy(rule(accounts("*"))))
+
+    assert rules_of(shrunk(last, rule(accounts("planner")))) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "left"),
+    [
+        (["get_*"], ["*"], ("get_*",)),
+        (["get_*", "set_*"], ["get_*"], ("get_*",)),
+        (["*"], ["get_*"], ()),
+    ],
+    ids=str,
+)
+def test_a_name_that_is_gone_is_gone(
+    before: list[str], wanted: list[str], left: tuple[str, ...]
+) -> None:
+    last = document(policy(rule(allow={"tools": before, "prompts": ["*"]})))
+
+    found = shrunk(last, rule(allow={"tools": wanted}))
+
+    assert rules_of(found)["callers"].allow.tools == left
+    assert rules_of(found)["callers"].allow.prompts is None
+
+
+def test_denials_of_both_stand_also_in_a_new_policy() -> None:
+    last = document(policy(rule(), deny=[{"tools": ["old"]}]))
+
+    found = shrunk(last, rule(), deny=[{"tools": ["new"]}])
+
+    assert [it.tools for it in found.servers[0].policies[0].deny] == [("old",), ("new",)]
+
+
+def test_the_servers_own_filter_only_narrows() -> None:
+    last = document(policy(rule()), tools={"deny": ["old"]})
+
+    found = shrunk(last, rule(), spec={"tools": {"allow": ["get_*"], "deny": ["new"]}})
+
+    assert found.servers[0].tools.allow == ("get_*",)
+    assert found.servers[0].tools.deny == ("old", "new")
+
+
+def test_shrinking_again_changes_nothing() -> None:
+    last = document(policy(rule(accounts("a", "b"), accounts("a", to="All"))))
+    entries = [accounts("a"), accounts("*", to="All")]
+
+    once = shrunk(last, rule(*entries))
+    twice = shrunk(once, rule(*entries))
+
+    assert once == twice
