@@ -25,6 +25,7 @@ LEAST_BYTES: Final = 2560
 IDLE_SECONDS: Final = 75
 STALLED_SECONDS: Final = 30.0
 """How long a peer may leave what we wrote unread."""
+LINGER_SECONDS: Final = 1.0
 CONNECTIONS: Final = 10_000
 PIPELINED: Final = 16
 
@@ -32,6 +33,7 @@ _ONCE: Final = frozenset(
     {b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"origin"}
 )
 """Headers whose copies two readers may choose between differently; so are all `mcp-*`."""
+_OFFER: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
 def _bad(why: str) -> Rejection:
@@ -74,12 +76,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = IDLE_SECONDS
         self.exchange: Exchange | None = None
         """The request being answered; told when the peer leaves."""
-        self._phase = "head"
+        self._phase = "new"
         self._fed = 0
         self._head = 0
         self._seen: set[bytes] = set()
         self._refusal: Rejection | None = None
         self._ended = False
+        self._offered = False
+        """The head offers another protocol, which is passed over."""
         self._unfinished: TimerHandle | None = None
         self._stalled: TimerHandle | None = None
         self._body_fed = 0
@@ -105,7 +109,7 @@ class LimitedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._after_upgrade(data, upgrade)
+            self._after_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
             self._refusal = self._refusal or _NOT_HTTP
@@ -154,7 +158,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._refusal = self._refusal or self._check_head()
-        if self._refusal is not None:
+        self._offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._refusal is not None or self._offered:
             return
         self._unwatch()
         self._phase = "body"
@@ -165,7 +170,7 @@ class LimitedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._refusal is not None:
+        if self._refusal is not None or self._offered:
             return
         self._unwatch()
         self._phase = "idle"
@@ -205,14 +210,20 @@ class LimitedProtocol(HttpToolsProtocol):
             return _bad("Too many requests at once on one connection.")
         return None
 
-    def _after_upgrade(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
-        """An offer that we pass over, as Java's client makes: what follows is the next request."""
-        if self._refusal is None and self.parser.get_method() != b"CONNECT":
-            rest = data[upgrade.args[0] :]
-            if rest:
-                self.data_received(rest)
+    def _after_upgrade(self, rest: bytes) -> None:
+        """An offer that we pass over, as Java's client makes with every request.
+
+        The parser takes the body for another protocol's bytes; so the head is read again without
+        the offer, and what follows is a body once more.
+        """
+        if self._refusal is not None or not self._offered:
+            self._refuse(self._refusal or _NOT_HTTP)
             return
-        self._refuse(self._refusal or _NOT_HTTP)
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        lines += [name + b": " + value for name, value in self.headers if name not in _OFFER]
+        self.parser = httptools.HttpRequestParser(self)
+        self._offered = False
+        self.data_received(b"\r\n".join((*lines, b"", rest)))
 
     # time
 
@@ -250,14 +261,19 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unwatch()
         if self.transport.is_closing():
             return
-        fresh = self._phase == "head" and self._fed == 0 and rejection is _SLOW_HEAD
+        fresh = self._phase == "new" and rejection is _SLOW_HEAD
         busy = self.cycle is not None and self.cycle.response_started
         if fresh or (busy and not self.cycle.response_complete):
             # Nothing was asked, or an answer is half written: there is no room for words.
             self.transport.close()
             return
         self.transport.write(_response(rejection))
-        self.transport.close()
+        # Closed at once, what the peer is still sending would reset our words away.
+        self.transport.write_eof()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
         tell = getattr(self.config.app, "refused_early", None)
         if tell is not None:
             tell(rejection, self.client[0] if self.client else "")
