@@ -13,9 +13,8 @@ import os
 import select
 import threading
 import time
-from base64 import b32encode
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from typing import BinaryIO, Final, NamedTuple
@@ -29,10 +28,11 @@ GATHER_SECONDS: Final = 0.002
 """The writer lets a burst gather: one system call for many lines."""
 BATCH_LINES: Final = 512
 
-_DIGITS: Final = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_CROCKFORD: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _DIGITS)
+_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
+"""Ten bits in two characters."""
 
-Field = str | int | float | bool | None | Sequence[str]
+Field = str | int | float | bool | None | list[str] | tuple[str, ...]
 
 
 class Head(NamedTuple):
@@ -57,12 +57,13 @@ class Audit:
         self._fd = stream.fileno()
         self._now = now
         self._waiting: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._lock = threading.Lock()
+        # Bytes that came and went: each thread writes one of the two, so no lock is needed.
+        self._came = 0
+        self._went = 0
         self._some = threading.Event()
         self._closing = False
         self._broken = False
-        self._dropped_since = 0
+        self._gap = 0
         self._head = Head(-1, "0" * 64)
         self.dropped = 0
         """Events lost so far, because nobody read the pipe fast enough."""
@@ -83,17 +84,24 @@ class Audit:
         now = self._now()
         given = fields.pop("id", None)
         name = given if isinstance(given, str) else new_id(now)
-        body: dict[str, Field] = {"id": name, "time": _timestamp(now)}
+        body: dict[str, Field] = {"id": name, "time": _timestamp(now), **fields}
         for key, value in fields.items():
-            body[key] = _clean(value)
+            # Inline for the common case: this runs for each field of each call.
+            if isinstance(value, str):
+                if len(value) > LONGEST_STRING or not value.isprintable():
+                    body[key] = clean_text(value)
+            elif isinstance(value, list | tuple):
+                body[key] = [clean_text(item) for item in value]
+        if self._gap:
+            body["dropped"] = self._gap
         raw = orjson.dumps(body)
-        with self._lock:
-            if self._broken or self._waiting_bytes + len(raw) > BUFFER_BYTES:
-                self.dropped += 1
-                self._dropped_since += 1
-                return name
-            self._waiting.append(raw)
-            self._waiting_bytes += len(raw)
+        if self._broken or self._came - self._went + len(raw) > BUFFER_BYTES:
+            self._gap += 1
+            self.dropped += 1
+            return name
+        self._gap = 0
+        self._came += len(raw)
+        self._waiting.append(raw)
         if not self._some.is_set():
             self._some.set()
         return name
@@ -110,40 +118,31 @@ class Audit:
             if not self._closing:
                 time.sleep(GATHER_SECONDS)
             self._some.clear()
-            while batch := self._take():
+            while self._waiting:
+                lines, head = self._take()
                 try:
-                    self._write(b"".join(batch))
+                    self._write(b"".join(lines))
                 except OSError:
                     # The reader is gone for good: from here on every event counts as dropped.
-                    self._give_up(len(batch))
+                    self._broken = True
+                    self.dropped += len(lines) + len(self._waiting)
                     return
+                self._head = head
             if self._closing and not self._waiting:
                 return
 
-    def _give_up(self, lost: int) -> None:
-        with self._lock:
-            self._broken = True
-            self.dropped += lost + len(self._waiting)
-            self._waiting.clear()
-
-    def _take(self) -> list[bytes]:
-        with self._lock:
-            count = min(len(self._waiting), BATCH_LINES)
-            bodies = [self._waiting.popleft() for _ in range(count)]
-            self._waiting_bytes -= sum(map(len, bodies))
-            dropped = self._dropped_since if bodies else 0
-            self._dropped_since -= dropped
-        lines = []
+    def _take(self) -> tuple[list[bytes], Head]:
+        """Number and chain what waits, a batch at most."""
         seq, digest = self._head
-        for body in bodies:
+        lines: list[bytes] = []
+        while self._waiting and len(lines) < BATCH_LINES:
+            body = self._waiting.popleft()
+            self._went += len(body)
             seq += 1
-            gap = b'"dropped":%d,' % dropped if dropped else b""
-            dropped = 0
-            line = b'{"seq":%d,"prev":"%b",%b%b' % (seq, digest.encode(), gap, body[1:])
+            line = b'{"seq":%d,"prev":"%b",%b' % (seq, digest.encode(), body[1:])
             digest = sha256(line).hexdigest()
             lines.append(line + b"\n")
-        self._head = Head(seq, digest)
-        return lines
+        return lines, Head(seq, digest)
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -157,17 +156,42 @@ class Audit:
 
 def new_id(now: float) -> str:
     """26 characters that sort by time: 48 bits of milliseconds, 80 of chance (a ULID)."""
-    chance = b32encode(os.urandom(10)).translate(_CROCKFORD).decode()
-    return _time_digits(int(now * 1000)) + chance
+    chance = _chance.take()
+    return (
+        _time_digits(int(now * 1000))
+        + _PAIRS[chance >> 70]
+        + _PAIRS[chance >> 60 & 1023]
+        + _PAIRS[chance >> 50 & 1023]
+        + _PAIRS[chance >> 40 & 1023]
+        + _PAIRS[chance >> 30 & 1023]
+        + _PAIRS[chance >> 20 & 1023]
+        + _PAIRS[chance >> 10 & 1023]
+        + _PAIRS[chance & 1023]
+    )
+
+
+class _Chance:
+    """Random numbers of 80 bits; the kernel is asked for a hundred at a time."""
+
+    def __init__(self) -> None:
+        self._left: list[int] = []
+
+    def take(self) -> int:
+        try:
+            return self._left.pop()
+        except IndexError:
+            raw = os.urandom(1000)
+            self._left = [int.from_bytes(raw[at : at + 10], "big") for at in range(0, 1000, 10)]
+            return self._left.pop()
+
+
+_chance: Final = _Chance()
 
 
 @lru_cache(maxsize=1)
 def _time_digits(milliseconds: int) -> str:
-    digits = bytearray(10)
-    for place in range(9, -1, -1):
-        digits[place] = _DIGITS[milliseconds & 31]
-        milliseconds >>= 5
-    return digits.decode()
+    pairs = [milliseconds >> shift & 1023 for shift in (40, 30, 20, 10, 0)]
+    return "".join([_PAIRS[pair] for pair in pairs])
 
 
 def _timestamp(now: float) -> str:
@@ -178,14 +202,6 @@ def _timestamp(now: float) -> str:
 @lru_cache(maxsize=1)
 def _to_the_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-def _clean(value: Field) -> Field:
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, Sequence):
-        return [clean_text(item) for item in value]
-    return value
 
 
 def clean_text(text: str, longest: int = LONGEST_STRING) -> str:

@@ -1,4 +1,4 @@
-"""The audit trail: one line each, chained, clean, and never in the way."""
+"""The audit trail: one line each, chained, clean (security.md row 29), and never in the way."""
 
 import os
 import string

@@ -1,4 +1,5 @@
-"""The Authorization header to a caller: caching, the price of unknown tokens, and who it is."""
+"""The Authorization header to a caller: caching, the price of unknown tokens, who it is, and that a
+token for one server is none for its sibling (security.md row 2)."""
 
 import time
 

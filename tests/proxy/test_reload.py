@@ -1,4 +1,5 @@
-"""The config in force: newest valid wins, broken ones never replace it, age closes it."""
+"""The config in force: newest valid wins, broken ones never replace it, age closes it
+(security.md row 33)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""Sealed strings: what opens them, for how long, and that nothing else does."""
+"""Sealed strings: what opens them, for how long, and that nothing else does (security.md row 7)."""
 
 import hashlib
 import string
