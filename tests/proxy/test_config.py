@@ -2,9 +2,9 @@
 
 import pytest
 from pydantic import ValidationError
+from tests.proxy.documents import document, raw
 
 from ostiary_proxy.config import ProxyConfig, ServerReport, StatusReport
-from tests.proxy.documents import document, raw
 
 
 def test_a_document_survives_the_way_through_a_file() -> None:
