@@ -4,7 +4,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -75,6 +75,8 @@ async def served(app: Application) -> AsyncIterator[int]:
 class Rig:
     proxy: Proxy
     audit: IO[bytes]
+    trail: list[dict[str, Any]] = field(default_factory=list)
+    """The audit, once the proxy is closed."""
     generation: int = 1
     values: dict[str, Any] | None = None
 
@@ -100,10 +102,11 @@ class Rig:
     async def ready(self) -> None:
         await until(lambda: self.report.state == "Ready")
 
-    def audited(self) -> list[dict[str, Any]]:
-        """The trail so far; complete once the proxy is closed."""
-        self.audit.seek(0)
-        return [orjson.loads(line) for line in self.audit.read().splitlines()]
+    def refusals(self) -> list[dict[str, Any]]:
+        return [line for line in self.trail if line["event"] == "refusal"]
+
+    def calls(self) -> list[dict[str, Any]]:
+        return [line for line in self.trail if line["event"] == "call"]
 
     @asynccontextmanager
     async def client(
@@ -119,6 +122,66 @@ class Rig:
         ):
             yield client
 
+    @asynccontextmanager
+    async def raw(self, who: str | None = PLANNER) -> AsyncIterator["Raw"]:
+        """A client that sends what it is told to."""
+        headers = {"accept": "application/json, text/event-stream"}
+        if who is not None:
+            headers["authorization"] = f"Bearer {signing.sign(signing.claims(who))}"
+        async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+            yield Raw(http, self.url)
+
+
+NEW = "2026-07-28"
+META = {
+    "io.modelcontextprotocol/protocolVersion": NEW,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+@dataclass
+class Raw:
+    http: httpx2.AsyncClient
+    url: str
+
+    async def post(self, body: object, **headers: str) -> httpx2.Response:
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        sent = {"content-type": "application/json", **dashed(headers)}
+        return await self.http.post(self.url, content=content, headers=sent)
+
+    async def legacy(self, method: str, ident: Any = 1, **more: Any) -> httpx2.Response:
+        headers = more.pop("headers", {})
+        return await self.post(request(method, ident, **more), **headers)
+
+    async def modern(self, method: str, ident: Any = 1, **params: Any) -> httpx2.Response:
+        return await self.post(modern(method, ident, **params), **modern_headers(method, params))
+
+    async def initialize(self, version: str = "2025-11-25") -> httpx2.Response:
+        return await self.legacy(
+            "initialize",
+            protocolVersion=version,
+            capabilities={},
+            clientInfo={"name": "raw", "version": "1"},
+        )
+
+
+def request(method: str, ident: Any = 1, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": ident, "method": method, "params": params}
+
+
+def modern(method: str, ident: Any = 1, **params: Any) -> dict[str, Any]:
+    return request(method, ident, **{**params, "_meta": {**META, **params.get("_meta", {})}})
+
+
+def modern_headers(method: str, params: dict[str, Any]) -> dict[str, str]:
+    headers = {"mcp_protocol_version": NEW, "mcp_method": method}
+    name = params.get("name") or params.get("uri")
+    return {**headers, "mcp_name": name} if name else headers
+
+
+def dashed(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
 
 @asynccontextmanager
 async def rig(backend: config.Backend, **values: Any) -> AsyncIterator[Rig]:
@@ -130,6 +193,8 @@ async def rig(backend: config.Backend, **values: Any) -> AsyncIterator[Rig]:
             made = Rig(proxy, audit, values={"backend": backend, "policies": (policy(),), **values})
             made.apply()
             yield made
+        audit.seek(0)
+        made.trail += [orjson.loads(line) for line in audit.read().splitlines()]
 
 
 @asynccontextmanager
