@@ -220,13 +220,14 @@ func TestBeyondTheCapAConnectionIsRefused(t *testing.T) {
 	first.outcome()
 	eventually(t, "a place is free again", func() bool {
 		c := s.dial()
-		c.send("hello\n")
-		return c.line() == "hello"
+		_, _ = c.Write([]byte("hello\n"))
+		line, _ := c.lines.ReadString('\n')
+		return line == "hello\n"
 	})
 }
 
 func TestCrashesAtStartSlowTheNextStarts(t *testing.T) {
-	s := startShim(t, playing("exit", "1")...)
+	s := startShim(t, "--", "/bin/false")
 
 	for range 4 {
 		s.dial().outcome()
