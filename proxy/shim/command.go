@@ -45,13 +45,14 @@ func checkInterpreter(path string) error {
 	return nil
 }
 
-// explain turns a failed exec into a sentence.
+// explain turns a failed exec into the end of the sentence "it could not be started: ...".  The proxy
+// takes "no such file" for a command that is not there.
 func explain(program string, err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOENT):
-		return fmt.Sprintf("cannot start %s: the file, its interpreter or its loader is missing (built for another C library?)", program)
+		return fmt.Sprintf("%s: no such file: it, its interpreter or its loader is missing (built for another C library?)", program)
 	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Sprintf("cannot start %s: not a program for this machine (another architecture, or a script without #!)", program)
+		return fmt.Sprintf("%s: not a program for this machine (another architecture, or a script without #!)", program)
 	}
-	return fmt.Sprintf("cannot start %s: %s", program, err)
+	return fmt.Sprintf("%s: %s", program, err)
 }

@@ -105,16 +105,36 @@ func TestTheTrailerTellsHowTheChildEnded(t *testing.T) {
 }
 
 func TestAnExecThatFailsIsASentenceInTheTrailer(t *testing.T) {
-	file := t.TempDir() + "/empty-program"
-	if err := os.WriteFile(file, []byte{0}, 0o755); err != nil {
+	for name, row := range map[string]struct{ text, says string }{
+		"no program":       {"\x00", "not a program for this machine"},
+		"no loader for it": {withoutLoader(t), "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := t.TempDir() + "/program"
+			if err := os.WriteFile(file, []byte(row.text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+
+			_, exit := startShim(t, "--", file).dial().outcome()
+
+			if exit.Code != -1 || !strings.Contains(exit.Error, row.says) {
+				t.Fatalf("got %+v", exit)
+			}
+		})
+	}
+}
+
+// withoutLoader is a program that asks for a loader which is not there, as one built for another C
+// library does.
+func withoutLoader(t *testing.T) string {
+	t.Helper()
+	path := "/bin/cat"
+	text, err := os.ReadFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-
-	_, exit := startShim(t, "--", file).dial().outcome()
-
-	if exit.Code != -1 || !strings.Contains(exit.Error, "not a program for this machine") {
-		t.Fatalf("got %+v", exit)
-	}
+	found := loader(t, path)
+	return strings.Replace(string(text), found, "/no"+found[3:], 1)
 }
 
 func TestAChildWhoseClientVanishesIsEnded(t *testing.T) {

@@ -46,7 +46,7 @@ func (s *server) serveChild(conn *net.UnixConn, gone <-chan struct{}) (outcome, 
 	if err != nil {
 		reason := explain(s.program, err)
 		delay := permit.crashed(time.Now())
-		say("%s; next try in %s", reason, delay)
+		say("cannot start %s; next try in %s", reason, delay)
 		return refused(reason), nil
 	}
 	input := feed(child, conn)
