@@ -111,6 +111,8 @@ def read(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = read(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+    logging.getLogger("ostiary.server").setLevel(logging.INFO)  # what the servers themselves write
+    logging.getLogger("ostiary.backends").setLevel(logging.ERROR)  # `up` says it in a sentence
     try:
         if arguments.command == "up":
             return _run_up(arguments)

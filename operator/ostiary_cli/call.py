@@ -124,6 +124,8 @@ def _refused(err: MCPError, endpoint: Endpoint, seen: _Seen) -> str:
             return f"403: {message}"
         case 404 if message in ("Not Found", "Session terminated"):
             return f"404: there is no endpoint at {endpoint.url}."
+        case 404:
+            return f"404 at {endpoint.url}: {message}"
         case 503:
             return f"503: {message}: try again in a moment."
         case _:

@@ -53,7 +53,8 @@ class InForce:
     async def take(self, manifests: Manifests) -> Applied | Kept:
         if manifests.problems:
             return Kept(tuple(str(problem) for problem in manifests.problems))
-        wanted = await self._without_busy_ports(plan(manifests, self._place, self._callers))
+        wanted = plan(manifests, self._place, self._callers)
+        wanted = await self._without_busy_ports(wanted, manifests)
         running = {key_of(server) for server in self.servers}
         lost = tuple(str(refusal) for refusal in wanted.refusals if refusal.key in running)
         if lost:
@@ -74,7 +75,7 @@ class InForce:
             wanted.refusals,
         )
 
-    async def _without_busy_ports(self, wanted: Plan) -> Plan:
+    async def _without_busy_ports(self, wanted: Plan, manifests: Manifests) -> Plan:
         """A port that somebody else listens on would answer in the server's place."""
         ours = {it.backend.port for it in self.servers if isinstance(it.backend, HttpBackend)}
         servers: list[Server] = []
@@ -82,17 +83,18 @@ class InForce:
         for server in wanted.servers:
             port = server.backend.port if isinstance(server.backend, HttpBackend) else None
             if port is not None and port not in ours and await _answers(port):
-                refusals.append(_busy(server, port))
+                refusals.append(_busy(server, port, manifests))
             else:
                 servers.append(server)
         return Plan(tuple(servers), tuple(refusals))
 
 
-def _busy(server: Server, port: int) -> Refusal:
+def _busy(server: Server, port: int, manifests: Manifests) -> Refusal:
     key = key_of(server)
+    _, source = manifests.servers[key]
     return Refusal(
         key,
-        "spec.transport.streamableHTTP.port",
+        source.at("spec.transport.streamableHTTP.port"),
         f"another program on this machine listens on port {port}: stop it, or give {key} another",
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart"
@@ -153,7 +154,10 @@ async def call(
         http_client(token) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
-        result = await client.call_tool(name, arguments)
+        try:
+            result = await client.call_tool(name, arguments)
+        except MCPError as err:
+            return f"refused: {err.error.message}"
     return "\n".join(getattr(item, "text", "") for item in result.content)
 
 
