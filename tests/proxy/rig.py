@@ -96,6 +96,11 @@ class Rig:
         self.generation += 1
 
     @property
+    def backend(self) -> Any:
+        """Of the one server."""
+        return next(iter(self.proxy.backends._by_path.values())).backend
+
+    @property
     def report(self) -> config.ServerReport:
         return self.proxy.reports()[0]
 
