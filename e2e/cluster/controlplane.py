@@ -156,7 +156,8 @@ class ControlPlane:
         for name, (user, groups) in identities.items():
             pair = authority.issue(user, groups=groups, server=False)
             authority.write(name, pair)
-            authority.kubeconfig(self.folder / f"{name}.kubeconfig", url=place.url, pair=pair)
+            url = place.url if name == "admin" else place.inner_url
+            authority.kubeconfig(self.folder / f"{name}.kubeconfig", url=url, pair=pair)
 
     def _run(self, program: str, /, *switches: str, **flags: str | Path | int) -> None:
         if self.processes.alive(program):
@@ -187,7 +188,7 @@ class ControlPlane:
             "kube-apiserver",
             etcd_servers=place.etcd_url,
             bind_address=place.bind,
-            secure_port=place.api_port,
+            secure_port=place.secure_port,
             advertise_address=place.advertise,
             # loopback cannot be an endpoint of the Service `kubernetes`; nothing would use it
             endpoint_reconciler_type="none" if alone else "lease",

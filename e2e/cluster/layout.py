@@ -19,7 +19,10 @@ PORTS: Final = (15000, 29999)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`enter` is the prefix that runs a program in the right network namespace."""
+    """`enter` is the prefix that runs a program in the right network namespace.
+
+    Inside it the API server listens on `inner_port`, where that is not 0: the
+    host then reaches it on `api_port` through a forwarder."""
 
     api_port: int
     etcd_port: int
@@ -27,10 +30,20 @@ class Layout:
     bind: str = "127.0.0.1"
     advertise: str = "127.0.0.1"
     enter: tuple[str, ...] = ()
+    inner_port: int = 0
 
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.api_port}"
+
+    @property
+    def secure_port(self) -> int:
+        return self.inner_port or self.api_port
+
+    @property
+    def inner_url(self) -> str:
+        """For the programs that live beside the API server."""
+        return f"https://127.0.0.1:{self.secure_port}"
 
     @property
     def etcd_url(self) -> str:

@@ -35,7 +35,7 @@ NETNS: Final = "ostiary-e2e"
 STATE: Final = Path("/var/lib/ostiary-e2e")
 SOCKET: Final = Path("/run/ostiary-e2e-containerd.sock")  # socket paths must be short
 ENTER: Final = ("nsenter", f"--net=/run/netns/{NETNS}")  # `ip netns exec` would hide the cgroups
-IMAGES: Final = ("node",)  # loaded by `up`; the product's by whoever tests it
+IMAGES: Final = ("node", "servers")  # loaded by `up`; the product's by whoever tests it
 
 
 class Node:
@@ -45,24 +45,22 @@ class Node:
         install_missing()
         self.processes = Processes(STATE / "run")
         self.kubectl = Kubectl(STATE / "admin.kubeconfig")
+        self.control_plane = ControlPlane(
+            STATE,
+            layout=lambda: load_layout(STATE / "layout.json"),
+            extra_hosts=[files.NODE, files.NODE_IP],
+            with_scheduler=True,
+        )
         self._programs = programs(NODE)
 
     @property
     def kubeconfig(self) -> Path:
         return self.kubectl.kubeconfig
 
-    @property
-    def control_plane(self) -> ControlPlane:
-        return ControlPlane(
-            STATE,
-            layout=lambda: load_layout(STATE / "layout.json"),
-            extra_hosts=[files.NODE, files.NODE_IP],
-            with_scheduler=True,
-        )
-
-    def up(self) -> None:
-        """A Ready node with DNS, policies and images; a no-op but for new images if it is up."""
-        if not self._is_up():
+    def up(self) -> bool:
+        """A Ready node with DNS, policies and images; whether it had to be started."""
+        fresh = not self._is_up()
+        if fresh:
             self.down()  # what a crash may have left
             self._make_network()
             with ThreadPoolExecutor() as both:
@@ -76,10 +74,11 @@ class Node:
             self.load(name)
         self._wait_ready()
         (STATE / "up").touch()
+        return fresh
 
     def down(self) -> None:
+        self.control_plane.stop()
         tear_down(state=STATE, socket=SOCKET, namespace=NETNS, processes=self.processes)
-        SOCKET.unlink(missing_ok=True)
 
     def load(self, recipe: str) -> list[str]:
         """Make and import the images of one recipe that changed; gives their references."""
@@ -123,6 +122,7 @@ class Node:
             bind="0.0.0.0",
             advertise=files.NODE_IP,
             enter=ENTER,
+            inner_port=6443,  # where everybody expects it: policies for its callers name it
         ).save(STATE / "layout.json")
         _must("ip", "netns", "add", NETNS)
         link = ("ip", "link")
@@ -136,11 +136,11 @@ class Node:
         _must(*ENTER, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
 
     def _start_control_plane(self) -> None:
-        port = str(load_layout(STATE / "layout.json").api_port)
-        self._start_python("forward", "e2e.cluster.forward", NETNS, port, port)
-        plane = self.control_plane
-        plane.start()
-        self._write_node_identities(plane.authority(), plane.url)
+        layout = load_layout(STATE / "layout.json")
+        ports = (str(layout.api_port), str(layout.secure_port))
+        self._start_python("forward", "e2e.cluster.forward", NETNS, *ports)
+        self.control_plane.start()
+        self._write_node_identities(self.control_plane.authority(), layout.inner_url)
 
     def _write_node_identities(self, authority: Authority, url: str) -> None:
         hosts = [files.NODE, files.NODE_IP, "127.0.0.1"]
@@ -166,7 +166,7 @@ class Node:
         (STATE / "resolv.conf").touch()
         _write(STATE / "kubelet.json", files.kubelet(STATE, SOCKET))
         _write(STATE / "kube-proxy.json", files.kube_proxy(STATE))
-        url = load_layout(STATE / "layout.json").url
+        url = load_layout(STATE / "layout.json").inner_url
         # before the first pod: none ever runs without its policies
         agent = ["e2e.cluster.netpol_agent", str(STATE / "pki"), url, POD_CIDR]
         self._start_python("netpol", *agent, enter=ENTER)

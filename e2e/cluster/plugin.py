@@ -7,29 +7,41 @@ the same tests on a cluster that is there already.
 A test that cannot run here is never passed over in silence: in CI it fails,
 elsewhere the summary ends with a NOT RUN line for it."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.existing import ExistingCluster
 from e2e.cluster.kubectl import Kubectl, crd_manifests, namespace_manifest
 from e2e.cluster.paths import ROOT, Unavailable
-from e2e.cluster.programs import program
+from e2e.cluster.programs import CONTROL_PLANE, program, programs
 
 NOT_RUN: Final = pytest.StashKey[list[str]]()
 NamespaceFactory = Callable[..., str]
 
 
-def cannot_run(request: pytest.FixtureRequest, reason: str) -> NoReturn:
-    """Fail in CI; elsewhere skip, and say so loudly at the end."""
-    if os.environ.get("CI"):
-        pytest.fail(f"cannot run here, and CI must run everything: {reason}", pytrace=False)
-    request.config.stash.setdefault(NOT_RUN, []).append(f"{request.node.nodeid}: {reason}")
-    pytest.skip(reason)
+def prepare(session: pytest.Session, fixture: str, build: Callable[[], object]) -> None:
+    """What takes minutes the first time, done before any test's own clock runs.
+
+    Failures are told by the fixture itself, for each test that asks for it."""
+    if not any(fixture in getattr(item, "fixturenames", ()) for item in session.items):
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled(), contextlib.suppress(Unavailable):
+        build()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    if os.environ.get("OSTIARY_TEST_CLUSTER") != "1":
+        prepare(session, "control_plane", lambda: programs(CONTROL_PLANE))
+    prepare(session, "helm", lambda: program("helm"))
 
 
 @pytest.hookimpl(hookwrapper=True)

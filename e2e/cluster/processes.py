@@ -20,7 +20,7 @@ class Processes:
 
     def __init__(self, folder: Path, *, die_with_us: bool = False) -> None:
         self._folder = folder
-        self._own: dict[str, subprocess.Popen[bytes]] = {}
+        self._own: dict[str, int] = {}  # our children, which are ours to reap
         self._guard = _guard() if die_with_us else []
 
     def start(
@@ -36,7 +36,9 @@ class Processes:
                 env=None if env is None else {**os.environ, **env},
                 start_new_session=True,
             )
-        self._own[name] = child
+        # It may outlive us, and is looked at by its pid: Popen has no more part in it.
+        child.returncode = 0
+        self._own[name] = child.pid
         record = {"pid": child.pid, "started": _started(child.pid)}
         self._record(name).write_text(json.dumps(record))
 
@@ -45,8 +47,7 @@ class Processes:
 
     def pid(self, name: str) -> int | None:
         """The pid of the running program, or None if it is not running."""
-        if (own := self._own.get(name)) is not None:
-            return own.pid if own.poll() is None else None
+        self._reap(name)
         try:
             record = json.loads(self._record(name).read_text())
         except (OSError, ValueError):
@@ -88,6 +89,13 @@ class Processes:
     def _record(self, name: str) -> Path:
         return self._folder / f"{name}.pid"
 
+    def _reap(self, name: str) -> None:
+        if (own := self._own.get(name)) is None:
+            return
+        reaped, _ = os.waitpid(own, os.WNOHANG)
+        if reaped:
+            del self._own[name]
+
     def _gone(self, name: str, *, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while self.alive(name):
@@ -97,7 +105,6 @@ class Processes:
         return True
 
     def _forget(self, name: str) -> None:
-        self._own.pop(name, None)
         self._record(name).unlink(missing_ok=True)
 
 

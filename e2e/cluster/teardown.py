@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import socket as socket_module
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from e2e.cluster.processes import Processes
 from e2e.cluster.waiting import eventually
 
 AGENTS = ("netpol", "kube-proxy", "kubelet")
+COMMAND_SECONDS = 10
 CONTROL_PLANE = ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 
 
@@ -38,8 +40,14 @@ def tear_down(*, state: Path, socket: Path, namespace: str, processes: Processes
         _quiet("ip", "netns", "delete", each)
     _quiet("ip", "netns", "delete", namespace)
     _remove_log_links(state)
-    if left := _mounts(state):
-        raise OSError(f"still mounted, so nothing is deleted: {' '.join(left)}")
+    _remove_dead_sockets(Path("/run/containerd/s"))
+    _remove_dead_sockets(Path("/var/lib/kubelet/device-plugins"))
+    _remove_if_empty("/run/containerd/s", "/run/containerd", "/var/lib/kubelet/device-plugins")
+    _remove_if_empty("/var/lib/kubelet", "/var/log/containers", "/var/lib/cni/results")
+    for left in (socket, socket.with_name(f"{socket.name}.ttrpc")):
+        left.unlink(missing_ok=True)
+    if mounted := _mounts(state):
+        raise OSError(f"still mounted, so nothing is deleted: {' '.join(mounted)}")
     shutil.rmtree(state, ignore_errors=True)
 
 
@@ -131,11 +139,15 @@ def _mounts(state: Path) -> list[str]:
 def _pod_namespaces() -> list[str]:
     """The network namespaces of our pods, from what the CNI library noted for our network."""
     found: list[str] = []
-    for note in Path("/var/lib/cni/results").glob(f"{CGROUP}-*"):
+    results = Path("/var/lib/cni/results")
+    for note in results.glob(f"{CGROUP}-*"):
         with contextlib.suppress(OSError, ValueError):
-            found.append(Path(json.loads(note.read_text()).get("netns", "")).name)
+            seen = json.loads(note.read_text())
+            found += [Path(each.get("sandbox", "")).name for each in seen["result"]["interfaces"]]
+            for loopback in results.glob(f"cni-loopback-{seen['containerId']}-*"):
+                loopback.unlink()
         note.unlink(missing_ok=True)
-    return [name for name in found if re.fullmatch(r"cni-[0-9a-f-]+", name)]
+    return [name for name in set(found) if re.fullmatch(r"cni-[0-9a-f-]+", name)]
 
 
 def _remove_log_links(state: Path) -> None:
@@ -145,10 +157,37 @@ def _remove_log_links(state: Path) -> None:
             link.unlink()
 
 
+def _remove_dead_sockets(folder: Path) -> None:
+    """Sockets of killed programs, in folders that we cannot choose: nobody listens on them."""
+    for path in folder.glob("*"):
+        if not path.is_socket():
+            continue
+        with socket_module.socket(socket_module.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink(missing_ok=True)
+
+
+def _remove_if_empty(*folders: str) -> None:
+    """Folders whose place the programs do not let us choose, and others may use too."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
 def _lines(*command: str) -> list[str]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.split()
+    return _run(*command).split()
 
 
 def _quiet(*command: str) -> None:
-    subprocess.run(command, capture_output=True, check=False)
+    _run(*command)
+
+
+def _run(*command: str) -> str:
+    """Bounded: a runtime that lost its state hangs, and what it does not end is killed later."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
+        ).stdout
+    return ""

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -66,10 +66,6 @@ def product_images() -> list[Image]:
         _product_image(OPERATOR, "operator", "ostiary_operator", SERVER_USER),
         _product_image(PROXY, "proxy", "ostiary_proxy", PROXY_USER),
     ]
-
-
-def all_images() -> list[Image]:
-    return [*node_images(), *server_images(), *product_images()]
 
 
 def _base_layer() -> Path:
@@ -139,7 +135,8 @@ def _product_image(reference: str, half: str, module: str, user: str) -> Image:
     inputs = [ROOT / "operator", ROOT / "proxy", ROOT / "requirements", ROOT / "pyproject.toml"]
 
     def fill(root: Path) -> None:
-        _run(["sh", str(script), str(ROOT), str(root)], on_path=Path(sys.executable).parent)
+        environment = {"PYTHON": sys.executable, "IMAGE_PYTHON": SUITE_PYTHON}
+        _run(["sh", str(script), str(ROOT), str(root)], environment)
 
     return Image(
         reference,
@@ -150,12 +147,11 @@ def _product_image(reference: str, half: str, module: str, user: str) -> Image:
     )
 
 
-def _run(command: Sequence[str], *, on_path: Path | None = None) -> None:
-    path = os.environ["PATH"] if on_path is None else f"{on_path}:{os.environ['PATH']}"
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
     # not the caller's umask: an image's files must be readable by its own users
     done = subprocess.run(
         command,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, **(environment or {})},
         umask=0o022,
         capture_output=True,
         text=True,

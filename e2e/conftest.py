@@ -1,0 +1,96 @@
+"""The cluster of the end-to-end tests, and the operator in it.
+
+Without `KUBECONFIG`: the real node of e2e/cluster, brought up for the session
+and taken away after it, unless it was up already or `OSTIARY_KEEP=1`.  With
+`KUBECONFIG`: that cluster, which must have the images (`python -m
+e2e.cluster.images OUT.tar`) and enforce NetworkPolicies."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from e2e.cluster.images.recipes import CLIENT, OPERATOR, PROXY, RECIPES
+from e2e.cluster.kubectl import Kubectl
+from e2e.cluster.node import Node
+from e2e.cluster.paths import ROOT
+from e2e.cluster.plugin import prepare
+from e2e.cluster.programs import program
+from e2e.world import World
+
+SYSTEM: Final = "ostiary-system"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Builds and images first: they take minutes when the cache is cold."""
+    if session.config.option.collectonly:
+        return
+    if not os.environ.get("KUBECONFIG"):
+        prepare(session, "cluster", Node)
+        prepare(session, "cluster", lambda: [RECIPES[name]() for name in ("node", "servers")])
+        prepare(session, "operator_installed", RECIPES["product"])
+    prepare(session, "operator_installed", lambda: program("helm"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Node | None]:
+    """The node if it is ours; None with a cluster of somebody else."""
+    if os.environ.get("KUBECONFIG"):
+        yield None
+        return
+    node = Node()
+    fresh = node.up()
+    yield node
+    if fresh and os.environ.get("OSTIARY_KEEP") != "1":
+        node.down()
+
+
+@pytest.fixture(scope="session")
+def kubectl(cluster: Node | None) -> Kubectl:
+    return Kubectl(cluster.kubeconfig if cluster else Path(os.environ["KUBECONFIG"]))
+
+
+@pytest.fixture(scope="session")
+def operator_installed(cluster: Node | None, kubectl: Kubectl) -> str:
+    """The charts, as a user installs them, with the test images; gives the namespace."""
+    if cluster:
+        cluster.load("product")
+    release(kubectl, "ostiary-crds")
+    release(kubectl, "ostiary", **_image("operator", OPERATOR), **_image("proxy", PROXY))
+    # a cluster that is kept may run an older image under the same tag
+    kubectl("-n", SYSTEM, "rollout", "restart", "deployment")
+    kubectl("-n", SYSTEM, "rollout", "status", "deployment", "--timeout=90s", seconds=100)
+    return SYSTEM
+
+
+@pytest.fixture(scope="session")
+def world(kubectl: Kubectl, operator_installed: str) -> World:
+    return World(kubectl=kubectl, client_image=CLIENT)
+
+
+def release(kubectl: Kubectl, chart: str, **values: str) -> None:
+    settings = [f"--set={key}={value}" for key, value in values.items()]
+    done = subprocess.run(
+        [
+            *(program("helm"), "--kubeconfig", kubectl.kubeconfig, "upgrade", "--install"),
+            *(chart, ROOT / "charts" / chart, "--namespace", SYSTEM, "--create-namespace"),
+            *("--wait", "--timeout=100s", *settings),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stderr}\n{_what_runs(kubectl)}"
+
+
+def _image(half: str, reference: str) -> dict[str, str]:
+    repository, _, tag = reference.rpartition(":")
+    return {f"{half}.image.repository": repository, f"{half}.image.tag": tag}
+
+
+def _what_runs(kubectl: Kubectl) -> str:
+    pods = kubectl.run("-n", SYSTEM, "get", "pods,events").stdout
+    logs = kubectl.run("-n", SYSTEM, "logs", "--tail=40", "-l", "app.kubernetes.io/name=ostiary")
+    return f"{pods}\n{logs.stdout}{logs.stderr}"

@@ -1,0 +1,3 @@
+module ostiary.dev/e2e/gostdio
+
+go 1.24
