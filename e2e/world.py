@@ -171,10 +171,10 @@ class Caller:
 
     def mcp(self, target: str, *arguments: str, token: str = "", era: str = "auto") -> Any:
         """What the real SDK client in the pod saw: its printed JSON."""
-        environment = {"TOKEN": token or self.token(target)}
+        given = token or self.token(target)
         printed = self.kubectl(
-            *("-n", self.namespace, "exec", self.pod, "--", "env", f"TOKEN={environment['TOKEN']}"),
-            *("python3", "/client.py", target, "--era", era, *arguments),
+            *("-n", self.namespace, "exec", self.pod, "--", "env", f"TOKEN={given}"),
+            *("python3", "-m", "client", target, "--era", era, *arguments),
             seconds=60,
         )
         return json.loads(printed)
