@@ -78,7 +78,6 @@ def render_key_secret(
                     "name": name,
                     "uid": config_uid,
                     "controller": True,
-                    "blockOwnerDeletion": True,
                 }
             ],
         },
