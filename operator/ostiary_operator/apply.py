@@ -11,25 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .api import FIELD_MANAGER, GROUP, LABEL_SERVER
+from .api import FIELD_MANAGER, GROUP, LABEL_SERVER, MCPServer
 from .cache import Cache, controller_of, is_leaving, name_of, uid_of
 from .cluster import JSON_PATCH, Cluster, Missing, Taken
 from .likeness import digest, matches, project
 from .metrics import Metrics
 from .resources import CHILDREN, Manifest, Resource, resource_of
+from .status.observed import Conflict
 
 DIGEST_ANNOTATION: Final = f"{GROUP}/applied"
 """On every child: the digest of what we last applied, so that a restarted operator knows."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class NameTaken:
-    """An object of that name belongs to somebody else: nothing was written."""
-
-    kind: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +44,19 @@ class Children:
         self._metrics = metrics
         self._left: dict[Place, _Left] = {}
 
-    async def ensure(self, wanted: Manifest, owner: str) -> Manifest | NameTaken:
+    async def ensure(self, wanted: Manifest, owner: str) -> Manifest | Conflict:
         """The live child, written if need be.  `owner` is the uid of the root."""
         wanted = _signed(wanted)
         live = self._cache.get(resource_of(wanted), *name_of(wanted))
         if live is None:
             return await self._create(wanted, owner)
         if _owner(live) != owner:
-            return NameTaken(wanted["kind"], name_of(wanted)[1])
+            return Conflict(wanted["kind"], name_of(wanted)[1])
         if is_leaving(live) or self._is_as_left(wanted, live):
             return live
         return await self._apply(wanted, owner)
 
-    async def create(self, wanted: Manifest, owner: str) -> Manifest | NameTaken | None:
+    async def create(self, wanted: Manifest, owner: str) -> Manifest | Conflict | None:
         """A child that is written once and never changed; None where it exists already, ours."""
         resource, (namespace, name) = resource_of(wanted), name_of(wanted)
         try:
@@ -71,7 +64,7 @@ class Children:
         except Taken:
             live = await self._cluster.get(resource, namespace, name)
             self._cache.see(resource, live)
-            return None if _owner(live) == owner else NameTaken(wanted["kind"], name)
+            return None if _owner(live) == owner else Conflict(wanted["kind"], name)
 
     async def remove(self, resource: Resource, live: Manifest) -> None:
         namespace, name = name_of(live)
@@ -80,31 +73,32 @@ class Children:
         self._left.pop((resource, namespace, name), None)
         log.info("deleted", extra=_fields(live, resource))
 
-    async def prune(self, namespace: str, server: str, owner: str, keep: set[Place]) -> None:
+    async def prune(self, server: MCPServer, keep: set[Place]) -> None:
         """Delete children of this root that are wanted no more."""
+        root = server.metadata
         for resource in CHILDREN:
-            for live in self._cache.labelled(resource, namespace, LABEL_SERVER, server):
+            for live in self._cache.labelled(resource, root.namespace, LABEL_SERVER, root.name):
                 place = (resource, *name_of(live))
-                if place not in keep and _owner(live) == owner and not is_leaving(live):
+                if place not in keep and _owner(live) == root.uid and not is_leaving(live):
                     await self.remove(resource, live)
 
-    def forget(self, namespace: str, server: str) -> None:
-        """The root is gone: so is, or soon will be, all that it owned."""
+    def forget(self, namespace: str) -> None:
+        """A root is gone: so is, or soon will be, all that it owned."""
         for place in [p for p in self._left if p[1] == namespace]:
             if self._cache.get(*place) is None:
                 del self._left[place]
 
-    async def _create(self, wanted: Manifest, owner: str) -> Manifest | NameTaken:
+    async def _create(self, wanted: Manifest, owner: str) -> Manifest | Conflict:
         made = await self.create(wanted, owner)
         if made is None:
             # Ours, and yet not in the cache: somebody took a label off, or a watch lags behind.
             return await self._apply(wanted, owner)
-        if isinstance(made, NameTaken):
+        if isinstance(made, Conflict):
             return made
         self._remember(wanted, made)
         return made
 
-    async def _apply(self, wanted: Manifest, owner: str) -> Manifest | NameTaken:
+    async def _apply(self, wanted: Manifest, owner: str) -> Manifest | Conflict:
         resource, (namespace, name) = resource_of(wanted), name_of(wanted)
         try:
             live = await self._cluster.get(resource, namespace, name)
@@ -114,7 +108,7 @@ class Children:
             self._remember(wanted, made)
             return made
         if _owner(live) != owner:
-            return NameTaken(wanted["kind"], name)
+            return Conflict(wanted["kind"], name)
         await self._adopt_fields(resource, live)
         pinned = {**wanted, "metadata": {**wanted["metadata"], "uid": uid_of(live)}}
         self._count(resource, "apply")

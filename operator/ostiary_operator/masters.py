@@ -15,12 +15,13 @@ from typing import Final
 from ostiary_proxy.config import SessionKey, StatusReport
 
 from .api import FIELD_MANAGER, MCPServer
-from .apply import Children, NameTaken
+from .apply import Children
 from .cache import Cache, controller_of, is_leaving, uid_of
 from .cluster import ApiError, Cluster, Taken, Unreachable
 from .nudge import Target, holds_keys, is_enforced
 from .render import keys, names
 from .resources import CONFIG_MAPS, SECRETS, Manifest
+from .status.observed import Conflict
 
 MISSING_SECONDS: Final = 10.0
 """How long no proxy may hold a master before it counts as lost."""
@@ -33,7 +34,7 @@ class Held:
     """What the config document should list."""
 
     keys: tuple[SessionKey, ...]
-    taken: tuple[NameTaken, ...] = ()
+    taken: tuple[Conflict, ...] = ()
     """Not empty: a master is needed, and every name for it belongs to somebody else."""
     delay: float | None = None
 
@@ -93,11 +94,15 @@ class Masters:
                 key for key in self._keys(server) if key.number not in memory.unusable
             ),
             taken=tuple(
-                NameTaken("Secret", names.key(server.metadata.name, number))
+                Conflict("Secret", names.key(server.metadata.name, number))
                 for number in sorted(taken)
             ),
             delay=delay,
         )
+
+    def standing(self, server: MCPServer) -> tuple[SessionKey, ...]:
+        """The masters that were made before, newest first."""
+        return keys.newest_first(self._keys(server))
 
     def forget(self, uid: str) -> None:
         self._memories.pop(uid, None)
@@ -149,7 +154,7 @@ class Masters:
         master = self._random(keys.MASTER_BYTES)
         wanted = keys.render_key_config(server, number, master)
         made = await self._children.create(wanted, server.metadata.uid)
-        if isinstance(made, NameTaken):
+        if isinstance(made, Conflict):
             memory.foreign |= {number}
         elif made is not None:
             await self._finish(server, memory, number, master, made)

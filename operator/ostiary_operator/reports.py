@@ -20,6 +20,7 @@ from ostiary_proxy.config import ADMIN_PORT, StatusReport
 
 from .credentials import read_token
 from .metrics import Metrics
+from .status.observed import Unreachable
 
 WAIT_SECONDS: Final = 25
 LARGEST_REPORT: Final = 1024 * 1024
@@ -34,11 +35,6 @@ log = logging.getLogger(__name__)
 
 class NoReport(Exception):
     """The proxy did not answer, or not as it should."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unreachable:
-    reason: str
 
 
 Answer = StatusReport | Unreachable

@@ -7,11 +7,10 @@ resync.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .api import LABEL_SERVER, parse_policy, parse_server
-from .api.parse import Invalid
-from .api.policy import MCPAccessPolicy
+from .api import LABEL_SERVER
 from .cache import Cache, Change, name_of
 from .controller import Key
+from .models import Models
 from .render import selection
 from .resources import (
     CONFIG_MAPS,
@@ -24,8 +23,9 @@ from .resources import (
 
 
 class Router:
-    def __init__(self, *, cache: Cache, settings: tuple[str, str]) -> None:
+    def __init__(self, *, cache: Cache, models: Models, settings: tuple[str, str]) -> None:
         self._cache = cache
+        self._models = models
         self._settings = settings
         """Namespace and name of the settings ConfigMap."""
 
@@ -64,13 +64,13 @@ class Router:
         yield Key(POLICIES, namespace, name)
         if change.before and change.after and change.before["spec"] == change.after["spec"]:
             return
-        versions = [_policy(manifest) for manifest in (change.before, change.after) if manifest]
-        for server_name, manifest in self._cache.within(SERVERS, namespace).items():
-            server = parse_server(manifest)
-            if not isinstance(server, Invalid) and any(
-                policy and selection.selects(policy, server) for policy in versions
-            ):
-                yield Key(SERVERS, namespace, server_name)
+        # The older version first: a model is kept for the latest asked.
+        versions = [
+            self._models.usable(manifest) for manifest in (change.before, change.after) if manifest
+        ]
+        for server in self._models.servers(namespace):
+            if any(policy and selection.selects(policy, server) for policy in versions):
+                yield Key(SERVERS, namespace, server.metadata.name)
 
     def _of_namespace(self, change: Change) -> Iterator[Key]:
         _, name = name_of(change.manifest)
@@ -79,7 +79,7 @@ class Router:
         if _labels(change.before) == _labels(change.after):
             return
         for manifest in self._cache.all(POLICIES):
-            policy = _policy(manifest)
+            policy = self._models.usable(manifest)
             if policy and selection.selects_namespaces(policy):
                 yield from self._of_policy(Change(POLICIES, None, manifest))
 
@@ -109,8 +109,3 @@ def _targeted_by(manifest: Manifest | None) -> Any:
     if manifest is None:
         return None
     return (_labels(manifest), manifest["metadata"].get("generation"), _ending(manifest))
-
-
-def _policy(manifest: Manifest) -> MCPAccessPolicy | None:
-    parsed = parse_policy(manifest)
-    return parsed.usable if isinstance(parsed, Invalid) else parsed

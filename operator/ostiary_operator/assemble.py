@@ -1,0 +1,126 @@
+"""Put one operator together: which part is given which, once, in order.
+
+Starts nothing: `__main__` runs what is assembled here.
+"""
+
+import time
+from collections.abc import Hashable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ostiary_proxy.config import Issuer, StatusReport
+
+from .apply import Children
+from .cache import Cache
+from .cluster import Cluster
+from .controller import Controller, Key, Queue
+from .document import issuers_in
+from .issuers import ClusterIssuer
+from .live_settings import LiveSettings
+from .masters import Masters
+from .metrics import Metrics
+from .models import Models
+from .nudge import Nudger
+from .observe import Observer
+from .policy import Policies
+from .produce import Producer
+from .publish import Publisher
+from .reports import Reports
+from .resources import CONFIG_MAPS, POLICIES, ROOTS, WATCHED
+from .routing import Router
+from .server import Servers
+from .settings import OperatorEnv
+from .workqueue import Workqueue
+
+
+class Operator:
+    """Every part, made once.  What somebody must start or ask is public."""
+
+    def __init__(self, *, cluster: Cluster, env: OperatorEnv, metrics: Metrics) -> None:
+        clock = time.monotonic
+        self.cache = cache = Cache()
+        self.queue: Queue = Workqueue(clock=clock)
+        self.settings = LiveSettings(
+            cache=cache, namespace=env.namespace, name=env.settingsConfigMap
+        )
+        self._models = models = Models(cache)
+        self._router = Router(cache=cache, models=models, settings=self.settings.place)
+        self.issuer = ClusterIssuer(cluster=cluster, clock=clock, changed=self._look_at_servers)
+        self.reports = Reports(
+            token_file=Path(env.statusTokenFile),
+            metrics=metrics,
+            clock=clock,
+            changed=self._reported,
+        )
+        publisher = Publisher(
+            cluster=cluster, cache=cache, metrics=metrics, reporter=env.podName, now=_now
+        )
+        writer = Children(cluster=cluster, cache=cache, metrics=metrics)
+        observer = Observer(cluster=cluster, cache=cache, reports=self.reports)
+        producer = Producer(
+            cache=cache,
+            models=models,
+            settings=self.settings,
+            env=env,
+            issuer=self.issuer,
+            writer=writer,
+            masters=Masters(cluster=cluster, cache=cache, children=writer, clock=clock, now=_now),
+            observer=observer,
+            now=_now,
+        )
+        self._servers = Servers(
+            cache=cache,
+            models=models,
+            producer=producer,
+            nudger=Nudger(cluster=cluster, clock=clock),
+            observer=observer,
+            reports=self.reports,
+            publisher=publisher,
+            now=_now,
+            enforcement_changed=self._look_at_policies,
+        )
+        self._policies = Policies(
+            cache=cache,
+            models=models,
+            observer=observer,
+            servers=self._servers,
+            publisher=publisher,
+            now=_now,
+        )
+        self.controller = Controller(
+            cluster=cluster,
+            cache=cache,
+            queue=self.queue,
+            metrics=metrics,
+            watched=WATCHED,
+            roots=ROOTS,
+            route=self._router.route,
+            reconcile=self._reconcile,
+        )
+
+    def told_before(self) -> Iterable[Issuer]:
+        """Issuers in the documents that an earlier process wrote."""
+        for config_map in self.cache.all(CONFIG_MAPS):
+            yield from issuers_in(config_map)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        chosen = self._policies if key.resource == POLICIES else self._servers
+        return await chosen.reconcile(key)
+
+    def _reported(self, owner: Hashable, report: StatusReport | None) -> None:
+        if report is not None:
+            self.issuer.look_again(report.unknownKeyIds)
+        if isinstance(owner, Key):
+            self.queue.add(owner)
+
+    def _look_at_servers(self) -> None:
+        for key in self._router.every_server():
+            self.queue.add(key)
+
+    def _look_at_policies(self, namespace: str) -> None:
+        for key in self._router.policies_of(namespace):
+            self.queue.add(key)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,117 @@
+"""Look at what a server's status speaks of: its pods, their proxies' reports, and complaints.
+
+Reads the cache and the reports; asks the API server only for the kubelet's FailedMount events of
+pods that wait for their volumes.  Says nothing: `status` does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from ostiary_proxy.config import StatusReport
+
+from .api import LABEL_SERVER, MCPServer
+from .cache import Cache, is_leaving, name_of, uid_of
+from .cluster import ApiError, Cluster
+from .render import Manifest as Rendered
+from .render import names, widened_by
+from .reports import Reports
+from .resources import DEPLOYMENTS, EVENTS, NAMESPACES, NETWORK_POLICIES, PODS, Manifest
+from .status import Unreachable
+
+SOONEST_LOOK: Final = 2.0
+LATEST_LOOK: Final = 30.0
+"""Events are asked for, not watched: often at first, then seldom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaints:
+    events: tuple[Manifest, ...] = ()
+    look_again: float | None = None
+
+
+class Observer:
+    def __init__(self, *, cluster: Cluster, cache: Cache, reports: Reports) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._reports = reports
+
+    def pods(self, server: MCPServer) -> tuple[Manifest, ...]:
+        metadata = server.metadata
+        return self._cache.labelled(PODS, metadata.namespace, LABEL_SERVER, metadata.name)
+
+    def namespaces(self) -> dict[str, Mapping[str, str]]:
+        return {
+            name_of(manifest)[1]: manifest["metadata"].get("labels", {})
+            for manifest in self._cache.all(NAMESPACES)
+        }
+
+    def addresses(self, pods: tuple[Manifest, ...]) -> dict[str, str]:
+        """Where the proxies of the pods that stay can be asked, by pod uid."""
+        return {
+            uid_of(pod): pod["status"]["podIP"]
+            for pod in pods
+            if pod.get("status", {}).get("podIP")
+            and not is_leaving(pod)
+            and pod["status"].get("phase") in ("Pending", "Running")
+        }
+
+    def answers(self, pods: tuple[Manifest, ...]) -> dict[str, StatusReport | Unreachable]:
+        found = ((uid_of(pod), self._reports.of(uid_of(pod))) for pod in pods)
+        return {uid: answer for uid, answer in found if answer is not None}
+
+    def deployment(self, server: MCPServer) -> Manifest | None:
+        name = names.deployment(server.metadata.name)
+        return self._own(server, self._cache.get(DEPLOYMENTS, server.metadata.namespace, name))
+
+    def network_policy(self, server: MCPServer) -> Manifest | None:
+        name = names.network_policy(server.metadata.name)
+        found = self._cache.get(NETWORK_POLICIES, server.metadata.namespace, name)
+        return self._own(server, found)
+
+    def widening(
+        self, server: MCPServer, pod_labels: Mapping[str, str], ours: Rendered
+    ) -> tuple[str, ...]:
+        others = self._cache.within(NETWORK_POLICIES, server.metadata.namespace)
+        return widened_by(pod_labels, ours, others.values())
+
+    async def complaints(self, pods: tuple[Manifest, ...], now: datetime) -> Complaints:
+        events: list[Manifest] = []
+        pauses: list[float] = []
+        for pod in pods:
+            if not _waits_for_volumes(pod):
+                continue
+            age = (now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])).seconds
+            pauses.append(min(LATEST_LOOK, max(SOONEST_LOOK, age / 4)))
+            if age >= SOONEST_LOOK:
+                events += await self._failed_mounts(pod)
+        return Complaints(tuple(events), min(pauses, default=None))
+
+    async def _failed_mounts(self, pod: Manifest) -> tuple[Manifest, ...]:
+        namespace, name = name_of(pod)
+        fields = f"involvedObject.kind=Pod,involvedObject.name={name},reason=FailedMount"
+        try:
+            return (await self._cluster.list(EVENTS, namespace=namespace, fields=fields)).manifests
+        except ApiError:
+            # They only explain; the pod's own status stands without them.
+            return ()
+
+    def _own(self, server: MCPServer, found: Manifest | None) -> Manifest | None:
+        owners = (found or {}).get("metadata", {}).get("ownerReferences", ())
+        is_ours = any(owner["uid"] == server.metadata.uid for owner in owners)
+        return found if is_ours else None
+
+
+def _waits_for_volumes(pod: Manifest) -> bool:
+    """Scheduled, and no container was ever made: images and volumes are being fetched."""
+    if is_leaving(pod) or not pod["spec"].get("nodeName"):
+        return False
+    status = pod.get("status", {})
+    containers = [
+        *status.get("initContainerStatuses", ()),
+        *status.get("containerStatuses", ()),
+    ]
+    return status.get("phase") == "Pending" and all(
+        "waiting" in container.get("state", {}) for container in containers
+    )

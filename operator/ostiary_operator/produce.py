@@ -1,0 +1,223 @@
+"""Make a server's children be what its spec, policies and settings say, and tell what became of it.
+
+Masters first, because the document lists them; the Deployment last, and only once the wall around
+it and all that it mounts stand.  A name that somebody else holds, or a write that is refused, is
+part of the outcome, not an exception; what is only a passing trouble is raised and tried again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ostiary_proxy.config import StatusReport
+
+from .api import MCPServer, Reason
+from .apply import Children, Place
+from .cache import Cache, name_of
+from .cluster import ApiError, Invalid, NamespaceEnding, QuotaExceeded, Refused
+from .document import Document, choose
+from .issuers import ClusterIssuer
+from .live_settings import LiveSettings
+from .masters import Held, Masters
+from .models import Models
+from .nudge import Target
+from .observe import Observer
+from .render import Manifest as Rendered
+from .render import ServerView, children, names, selection
+from .resources import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    NETWORK_POLICIES,
+    Manifest,
+    resource_of,
+)
+from .settings import OperatorEnv
+from .status import Conflict, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What was wanted, and what became of it."""
+
+    view: ServerView
+    target: Target | None
+    """The document that every pod should enforce; None while there is none."""
+    network_policy: Rendered
+    """As wanted."""
+    covered: Mapping[str, int]
+    """Policies in the document by uid, with their generation."""
+    conflicts: tuple[Conflict, ...]
+    failures: tuple[Failure, ...]
+    error: ApiError | None
+    delay: float | None
+
+
+@dataclass(slots=True)
+class _Outcome:
+    conflicts: list[Conflict] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    error: ApiError | None = None
+    """The first refusal."""
+    live: dict[Place, Manifest] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.conflicts and self.error is None
+
+    def refuse(self, err: ApiError) -> None:
+        self.failures.append(Failure(_reason(err), err.message))
+        self.error = self.error or err
+
+
+class Producer:
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        models: Models,
+        settings: LiveSettings,
+        env: OperatorEnv,
+        issuer: ClusterIssuer,
+        writer: Children,
+        masters: Masters,
+        observer: Observer,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._cache = cache
+        self._models = models
+        self._settings = settings
+        self._env = env
+        self._issuer = issuer
+        self._writer = writer
+        self._masters = masters
+        self._observer = observer
+        self._now = now
+
+    async def produce(
+        self, server: MCPServer, before: Target | None, reports: Mapping[str, StatusReport]
+    ) -> Product:
+        outcome = _Outcome()
+        held = await self._hold_masters(server, before, reports, outcome)
+        view = self._view(server, held)
+        document = self._document(server, view, before, reports)
+        if document.too_large:
+            outcome.failures.append(_too_large())
+        wanted = children(server, view, self._settings.current, self._env, document=document.config)
+        await self._write(server, wanted, outcome)
+        policies = selection.selecting(view.policies, server)
+        return Product(
+            view=view,
+            target=self._target(server, document, outcome, before),
+            network_policy=next(it for it in wanted if it["kind"] == NETWORK_POLICIES.kind),
+            covered={it.metadata.uid: it.metadata.generation for it in policies},
+            conflicts=tuple(outcome.conflicts),
+            failures=tuple(outcome.failures),
+            error=outcome.error,
+            delay=held.delay,
+        )
+
+    def forget(self, namespace: str, uid: str) -> None:
+        self._masters.forget(uid)
+        self._writer.forget(namespace)
+
+    async def _hold_masters(
+        self,
+        server: MCPServer,
+        before: Target | None,
+        reports: Mapping[str, StatusReport],
+        outcome: _Outcome,
+    ) -> Held:
+        try:
+            held = await self._masters.ensure(server, before, reports.values())
+        except (Refused, Invalid) as err:
+            if isinstance(err, NamespaceEnding):
+                raise
+            outcome.refuse(err)
+            return Held(keys=self._masters.standing(server))
+        outcome.conflicts += held.taken
+        return held
+
+    def _view(self, server: MCPServer, held: Held) -> ServerView:
+        return ServerView(
+            policies=self._models.policies(server.metadata.namespace),
+            namespaces=self._observer.namespaces(),
+            issuers=self._issuer.issuers,
+            keys=held.keys,
+        )
+
+    def _document(
+        self,
+        server: MCPServer,
+        view: ServerView,
+        before: Target | None,
+        reports: Mapping[str, StatusReport],
+    ) -> Document:
+        name = names.config(server.metadata.name)
+        return choose(
+            server,
+            view,
+            self._settings.current,
+            self._env,
+            live=self._cache.get(CONFIG_MAPS, server.metadata.namespace, name),
+            known=[
+                *(report.generation for report in reports.values()),
+                before.generation if before else 0,
+            ],
+        )
+
+    async def _write(self, server: MCPServer, wanted: list[Rendered], outcome: _Outcome) -> None:
+        for child in wanted:
+            if child["kind"] == DEPLOYMENTS.kind and not outcome.is_clean:
+                return
+            try:
+                live = await self._writer.ensure(child, server.metadata.uid)
+            except NamespaceEnding:
+                raise
+            except (Refused, Invalid) as err:
+                outcome.refuse(err)
+                continue
+            if isinstance(live, Conflict):
+                outcome.conflicts.append(live)
+            else:
+                outcome.live[(resource_of(child), *name_of(child))] = live
+        await self._writer.prune(server, self._kept(server, wanted))
+
+    def _kept(self, server: MCPServer, wanted: list[Rendered]) -> set[Place]:
+        metadata = server.metadata
+        keys = {
+            (CONFIG_MAPS, metadata.namespace, names.key(metadata.name, number))
+            for number in names.KEY_NUMBERS
+        }
+        return keys | {(resource_of(child), *name_of(child)) for child in wanted}
+
+    def _target(
+        self,
+        server: MCPServer,
+        document: Document,
+        outcome: _Outcome,
+        before: Target | None,
+    ) -> Target | None:
+        place = (CONFIG_MAPS, server.metadata.namespace, names.config(server.metadata.name))
+        if place not in outcome.live:
+            return before
+        same = before is not None and before.digest == document.digest
+        return Target(
+            generation=document.config.generation,
+            digest=document.digest,
+            keys=tuple(key.number for key in document.config.servers[0].keys),
+            written=self._now() if document.is_new else before.written if same and before else None,
+        )
+
+
+def _reason(err: ApiError) -> str:
+    if isinstance(err, QuotaExceeded):
+        return Reason.QUOTA_EXCEEDED
+    return Reason.FORBIDDEN if isinstance(err, Refused) else Reason.RETRYING
+
+
+def _too_large() -> Failure:
+    return Failure(
+        Reason.CONFIG_TOO_LARGE,
+        "the config document is larger than 900 KiB: no new grant takes effect, and what was taken "
+        "away is away; write fewer rules, or namespaces by from: All",
+    )

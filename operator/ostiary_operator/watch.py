@@ -1,0 +1,111 @@
+"""kopf as watch plumbing: streams in, `controller.observe` out.
+
+Only events are watched (`on.event`): no handler kind that would write a finalizer or an annotation
+on the user's object, no index, no timer.  This module and `__main__` alone import kopf.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+import aiohttp
+import kopf
+
+from .controller import Controller
+from .credentials import Credentials
+from .resources import WATCHED, Resource
+
+FIRST_BACKOFF: Final = 0.2
+LAST_BACKOFF: Final = 3.0
+"""An API server that comes back is found again within seconds."""
+
+log = logging.getLogger(__name__)
+
+
+class Backoffs:
+    """Pauses without end: kopf's own would end the operator after a minute of 5xx.
+
+    Our lists come first at every start and say loudly what is not permitted, so that the endless
+    retry hides nothing."""
+
+    def __iter__(self) -> Iterator[float]:
+        pause = FIRST_BACKOFF
+        while True:
+            yield pause
+            pause = min(LAST_BACKOFF, pause * 2)
+
+
+def declare(registry: kopf.OperatorRegistry, controller: Controller) -> None:
+    """One handler per kind; it only enqueues, because kopf never retries it."""
+    for resource in WATCHED:
+        _observe(registry, controller, resource)
+
+
+def _observe(registry: kopf.OperatorRegistry, controller: Controller, resource: Resource) -> None:
+    async def observe(type: Any, event: Any, **_: object) -> None:  # noqa: A002  # kopf's name
+        controller.observe(resource, type, event["object"])
+
+    kopf.on.event(
+        resource.group,
+        resource.version,
+        resource.plural,
+        id=f"observe-{resource.title}",
+        registry=registry,
+    )(observe)
+
+
+def make_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.networking.error_backoffs = Backoffs()
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.watching.chunk_size = 500
+    settings.queueing.idle_timeout = 1.0  # a task per object that had an event: let them end soon
+    for resource in WATCHED:
+        if resource.selector:
+            key = (resource.group, resource.version, resource.plural)
+            settings.watching.label_selectors[key] = resource.selector
+    return settings
+
+
+async def watch(
+    controller: Controller,
+    credentials: Credentials,
+    *,
+    stop: asyncio.Event,
+    started: Callable[[], Awaitable[None]],
+) -> None:
+    """Until `stop` is set.  Everything else must run already: kopf ends what starts after it."""
+    registry = kopf.OperatorRegistry()
+    declare(registry, controller)
+
+    async def login(**_: object) -> Any:
+        # A session of its own each time: kopf closes the one that was refused.
+        return _session(credentials)
+
+    async def begin(**_: object) -> None:
+        await started()
+
+    kopf.on.login(registry=registry)(login)
+    kopf.on.startup(registry=registry)(begin)
+    await kopf.operator(
+        registry=registry, settings=make_settings(), clusterwide=True, stop_flag=stop
+    )
+
+
+def _session(credentials: Credentials) -> Any:
+    async def bear(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.headers.update(await credentials.headers())
+        return await handler(request)
+
+    connector = aiohttp.TCPConnector(limit=0, ssl=credentials.tls or True)
+    return kopf.AiohttpSession(
+        server=credentials.server,
+        aiohttp_session=aiohttp.ClientSession(connector=connector, middlewares=(bear,)),
+    )
