@@ -1,6 +1,5 @@
 """What an edit of the folder does to a running proxy."""
 
-import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,9 +16,10 @@ COMMAND = "command: [no-such-program-at-all]"
 
 
 @pytest.fixture
-async def proxy() -> AsyncIterator[Proxy]:
-    async with Proxy(role="local", audit_stream=io.BytesIO(), accept_seconds=0) as proxy:
-        yield proxy
+async def proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proxy]:
+    with (tmp_path_factory.mktemp("audit") / "audit.jsonl").open("wb") as audit:
+        async with Proxy(role="local", audit_stream=audit, accept_seconds=0) as proxy:
+            yield proxy
 
 
 @pytest.fixture
