@@ -226,7 +226,7 @@ class Pool:
                 given_up = holder is not None and holder.cut is not None
                 if kept is None or connection.received or not safe or given_up:
                     raise
-            except BaseException:
+            except BaseException:  # a cancelled call too leaves a connection of no use
                 connection.close()
                 raise
 
