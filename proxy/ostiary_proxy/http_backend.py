@@ -180,6 +180,8 @@ class HttpServer:
     def _trouble(self, exchange: Exchange, err: BrokenError | SilentError) -> Rejection:
         if exchange.cut == "revoked":
             return failed(403, "Access was revoked while the call was running.", "Revoked")
+        if exchange.cut == "draining":
+            return failed(503, "This proxy is stopping.", "Draining")
         if isinstance(err, SilentError):
             return failed(504, "The server did not answer in time.", "NoAnswer")
         if exchange.cut is None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ostiary_proxy.config import HttpBackend
 from ostiary_proxy.era import METHOD, SESSION, VERSION
-from ostiary_proxy.exchange import STREAM_TYPE, Refused
+from ostiary_proxy.exchange import STREAM_TYPE, Headers, Refused
 from ostiary_proxy.http_request import HttpTarget
 from ostiary_proxy.message import Json, decode, encode
 from ostiary_proxy.observe import (
@@ -27,6 +27,7 @@ from ostiary_proxy.upstream import (
     Pool,
     SilentError,
     UnreachableError,
+    UpstreamError,
 )
 
 _INITIALIZED: Final = encode({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -93,7 +94,8 @@ class HttpLook:
                 return None
             raise
         if legacy is not None:
-            await self._post(_INITIALIZED, legacy.protocol, "notifications/initialized")
+            headers = self._headers(legacy.protocol, "notifications/initialized")
+            await self._tell(self._target.request("POST", headers, _INITIALIZED))
         return legacy
 
     async def _leave(self) -> None:
@@ -101,9 +103,18 @@ class HttpLook:
         if not self._session:
             return
         data = self._target.request("DELETE", ((SESSION, self._session),))
-        connection = await self._send(data)
-        await self._body(connection)
         self._forget()
+        await self._tell(data)
+
+    async def _tell(self, data: bytes) -> None:
+        """Something that needs no answer: whatever the server says to it is fine."""
+        connection = await self._send(data)
+        try:
+            await whole(connection, LOOK_SECONDS)
+        except (UpstreamError, Refused):
+            return
+        finally:
+            self._pool.give_back(connection)
 
     async def _ask(self, method: str, params: Json, revision: str) -> Json:
         self._next_id += 1
@@ -114,17 +125,20 @@ class HttpLook:
         return data
 
     async def _post(self, body: bytes, revision: str, method: str) -> bytes:
-        headers = []
-        if revision:
-            headers.append((VERSION, revision.encode()))
-            headers.append((METHOD, method.encode()))
-        if self._session:
-            headers.append((SESSION, self._session))
-        connection = await self._send(self._target.request("POST", tuple(headers), body))
+        headers = self._headers(revision, method)
+        connection = await self._send(self._target.request("POST", headers, body))
         session = connection.head.headers.get(SESSION)
         if method == "initialize" and session:
             self._session = session
         return await self._body(connection)
+
+    def _headers(self, revision: str, method: str) -> Headers:
+        headers: list[tuple[bytes, bytes]] = []
+        if revision:
+            headers += [(VERSION, revision.encode()), (METHOD, method.encode())]
+        if self._session:
+            headers.append((SESSION, self._session))
+        return tuple(headers)
 
     async def _send(self, data: bytes) -> Connection:
         try:

@@ -61,9 +61,9 @@ ANYBODY = config.Policy(
 
 
 @asynccontextmanager
-async def served(app: Application) -> AsyncIterator[int]:
+async def served(app: Application, port: int = 0) -> AsyncIterator[int]:
     """Any ASGI application on a port."""
-    listener = Listener(app, bind("127.0.0.1", 0), protocol=HttpToolsProtocol)
+    listener = Listener(app, bind("127.0.0.1", port), protocol=HttpToolsProtocol)
     await listener.start()
     try:
         yield listener.port
