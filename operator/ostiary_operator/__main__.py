@@ -62,7 +62,9 @@ def _say(group: BaseExceptionGroup[BaseException], code: int) -> int:
 
 async def run(env: OperatorEnv, credentials: Credentials) -> None:
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     metrics = Metrics()
     checked = asyncio.Event()
     async with (
@@ -77,12 +79,6 @@ async def run(env: OperatorEnv, credentials: Credentials) -> None:
                 operator = Operator(cluster=cluster, env=env, metrics=metrics)
                 await _fill(operator, cluster)
                 await _work(operator, credentials, stop)
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
 
 @asynccontextmanager
@@ -161,25 +157,13 @@ async def _fill(operator: Operator, cluster: Cluster) -> None:
 
 
 async def _work(operator: Operator, credentials: Credentials, stop: asyncio.Event) -> None:
-    unwatch = asyncio.Event()
-
-    async def started() -> None:
-        # kopf has just put its own handlers in the place of ours.
-        _stop_on_signals(stop)
-
-    async def wind_down() -> None:
-        await stop.wait()
-        operator.queue.close()
-        await asyncio.wait((working,), timeout=LAST_WORDS_SECONDS)
-        unwatch.set()
-
     async with operator.reports, asyncio.TaskGroup() as tasks:
         fetching = tasks.create_task(operator.issuer.run())
         working = tasks.create_task(operator.controller.work())
-        tasks.create_task(wind_down())
-        await watch(operator.controller, credentials, stop=unwatch, started=started)
-        if not stop.is_set():
-            raise CannotStart("the watch streams ended by themselves")
+        # It ends in good order at `stop`, and at the signals, which kopf takes over.
+        await watch(operator.controller, credentials, stop=stop)
+        operator.queue.close()
+        await asyncio.wait((working,), timeout=LAST_WORDS_SECONDS)
         fetching.cancel()
         working.cancel()
 

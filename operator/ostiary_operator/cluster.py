@@ -30,6 +30,7 @@ TIMEOUT: Final = 15.0
 CHUNK: Final = 500
 """Objects per page of a list."""
 
+ACCEPT: Final = "application/json, application/jwk-set+json;q=0.9"
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -203,7 +204,7 @@ class Cluster:
         body: object = None,
         media: str = "application/json",
     ) -> Manifest:
-        headers = {"Accept": "application/json", **await self._credentials.headers()}
+        headers = {"Accept": ACCEPT, **await self._credentials.headers()}
         if body is not None:
             headers["Content-Type"] = media
         try:

@@ -6,7 +6,7 @@ on the user's object, no index, no timer.  This module and `__main__` alone impo
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import aiohttp
@@ -77,7 +77,6 @@ async def watch(
     credentials: Credentials,
     *,
     stop: asyncio.Event,
-    started: Callable[[], Awaitable[None]],
 ) -> None:
     """Until `stop` is set.  Everything else must run already: kopf ends what starts after it."""
     registry = kopf.OperatorRegistry()
@@ -87,11 +86,7 @@ async def watch(
         # A session of its own each time: kopf closes the one that was refused.
         return _session(credentials)
 
-    async def begin(**_: object) -> None:
-        await started()
-
     kopf.on.login(registry=registry)(login)
-    kopf.on.startup(registry=registry)(begin)
     await kopf.operator(
         registry=registry, settings=make_settings(), clusterwide=True, stop_flag=stop
     )
