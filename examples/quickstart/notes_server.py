@@ -49,7 +49,12 @@ class Notes:
 
 
 def serve(notes: Notes) -> MCPServer:
-    server = MCPServer("notes", version="1.0", instructions="A notebook shared by all callers.")
+    server = MCPServer(
+        "notes",
+        version="1.0",
+        instructions="A notebook shared by all callers.",
+        log_level="WARNING",
+    )
 
     @server.tool(annotations=READ_ONLY)
     def list_notes() -> list[str]:

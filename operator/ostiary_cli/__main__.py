@@ -65,7 +65,8 @@ def _up(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--output",
         choices=("table", "json"),
         default="table",
-        help="json: one line on stdout once every server answered, and nothing else there",
+        help="json: one line on stdout once every server answered or had 30 s, and nothing else "
+        "there, ever",
     )
     up.add_argument(
         "--call",

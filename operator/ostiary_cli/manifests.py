@@ -91,7 +91,11 @@ def read_folder(folder: FilePath) -> Manifests:
         what = "is a file: name the folder it is in" if folder.exists() else "does not exist"
         found.problems.append(Problem(str(folder), what))
         return found
-    files = [path for path in sorted(folder.iterdir()) if _is_manifest(path)]
+    try:
+        files = [path for path in sorted(folder.iterdir()) if _is_manifest(path)]
+    except OSError as err:
+        found.problems.append(Problem(str(folder), f"cannot be read: {err.strerror}"))
+        return found
     documents = [document for path in files for document in _read(path, found)]
     seen: dict[tuple[str, str], Source] = {}
     for document in documents:

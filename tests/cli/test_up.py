@@ -13,6 +13,7 @@ import pytest
 from tests.cli.folders import policy, server, write
 from tests.cli.running import (
     PATIENCE,
+    QUICKSTART,
     Up,
     alive,
     call,
@@ -223,8 +224,9 @@ async def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: int) -> No
     with socket.socket() as probe:
         port = int(up.url("time").split(":")[2].split("/")[0])
         assert probe.connect_ex(("127.0.0.1", port)) != 0
-    left = sorted(path.name for path in folder.iterdir() if path.name != "__pycache__")
-    assert left == sorted([".ostiary", *(p.name for p in folder.glob("[!_.]*"))])
+    left = {path.name for path in folder.iterdir()}
+    assert left - {path.name for path in QUICKSTART.iterdir()} <= {".ostiary"}
+    assert "__pycache__" not in left
 
 
 @pytest.mark.skipif(not LINUX, reason="only Linux tells a child that its parent is gone")
@@ -234,6 +236,26 @@ def test_even_a_killed_one_leaves_no_child(tmp_path: Path) -> None:
         assert children
 
         up.end(signal.SIGKILL)
+
+        until(lambda: not any(map(alive, children)), f"{children} end")
+
+
+@pytest.mark.skipif(not LINUX, reason="looks into /proc")
+def test_servers_that_ignore_every_request_to_end_are_ended(tmp_path: Path) -> None:
+    (tmp_path / "deaf.py").write_text(
+        "import signal, subprocess\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "subprocess.Popen(['sleep', '1000'])\n"
+        "from mcp.server.mcpserver import MCPServer\n"
+        "MCPServer('deaf').run()\n"
+        "signal.pause()\n"
+    )
+    write(tmp_path, a=server("deaf", "command: [python, deaf.py]"))
+    with running(tmp_path) as up:
+        children = descendants(up.process.pid)
+        assert len(children) >= 2
+
+        assert up.end() == 0
 
         until(lambda: not any(map(alive, children)), f"{children} end")
 
