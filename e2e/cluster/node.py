@@ -66,12 +66,12 @@ class Node:
             with ThreadPoolExecutor() as both:
                 started = both.submit(self._start_control_plane)
                 self._start_containerd()
-                self.load("node")
+                self.load(*IMAGES)
                 started.result()
             self._start_agents()
             self.kubectl.apply(files.cluster_dns((HERE / "dns.py").read_text()))
-        for name in IMAGES:
-            self.load(name)
+        else:
+            self.load(*IMAGES)
         self._wait_ready()
         (STATE / "up").touch()
         return fresh
@@ -80,9 +80,9 @@ class Node:
         self.control_plane.stop()
         tear_down(state=STATE, socket=SOCKET, namespace=NETNS, processes=self.processes)
 
-    def load(self, recipe: str) -> list[str]:
-        """Make and import the images of one recipe that changed; gives their references."""
-        images = RECIPES[recipe]()
+    def load(self, *recipes: str) -> list[str]:
+        """Make and import the images of these recipes that changed; gives their references."""
+        images = [image for recipe in recipes for image in RECIPES[recipe]()]
         marks = {image.reference: str(image) for image in images}
         record = STATE / "images.json"
         known = json.loads(record.read_text()) if record.exists() else {}
@@ -234,8 +234,7 @@ def main(arguments: list[str]) -> int:
             return 0
         began = time.monotonic()
         node.up()
-        for recipe in arguments[1:]:
-            node.load(recipe)
+        node.load(*arguments[1:])
         took = time.monotonic() - began
         print(f"node {files.NODE} is Ready ({took:.1f} s)", file=sys.stderr)
         print(node.kubeconfig)
