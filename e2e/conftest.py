@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 from e2e.cluster.images.recipes import CLIENT, OPERATOR, PROXY, RECIPES
 from e2e.cluster.kubectl import Kubectl
-from e2e.cluster.node import Node
+from e2e.cluster.node import Node, held
 from e2e.cluster.paths import ROOT
 from e2e.cluster.plugin import prepare
 from e2e.cluster.programs import program
@@ -41,10 +41,11 @@ def cluster() -> Iterator[Node | None]:
         yield None
         return
     node = Node()
-    fresh = node.up()
-    yield node
-    if fresh and os.environ.get("OSTIARY_KEEP") != "1":
-        node.down()
+    with held():
+        fresh = node.up()
+        yield node
+        if fresh and os.environ.get("OSTIARY_KEEP") != "1":
+            node.down()
 
 
 @pytest.fixture(scope="session")
@@ -55,13 +56,14 @@ def kubectl(cluster: Node | None) -> Kubectl:
 @pytest.fixture(scope="session")
 def operator_installed(cluster: Node | None, kubectl: Kubectl) -> str:
     """The charts, as a user installs them, with the test images; gives the namespace."""
-    if cluster:
-        cluster.load("product")
+    changed = cluster.load("product") if cluster else []
+    was_there = kubectl.get("deployment", "ostiary-operator", SYSTEM) is not None
     release(kubectl, "ostiary-crds")
     release(kubectl, "ostiary", **_image("operator", OPERATOR), **_image("proxy", PROXY))
-    # a cluster that is kept may run an older image under the same tag
-    kubectl("-n", SYSTEM, "rollout", "restart", "deployment")
-    kubectl("-n", SYSTEM, "rollout", "status", "deployment", "--timeout=90s", seconds=100)
+    if was_there and OPERATOR in changed:  # a kept cluster runs an older image of the same tag
+        kubectl("-n", SYSTEM, "rollout", "restart", "deployment/ostiary-operator")
+        status = ("rollout", "status", "deployment/ostiary-operator", "--timeout=60s")
+        kubectl("-n", SYSTEM, *status, seconds=70)
     return SYSTEM
 
 
@@ -76,7 +78,7 @@ def release(kubectl: Kubectl, chart: str, **values: str) -> None:
         [
             *(program("helm"), "--kubeconfig", kubectl.kubeconfig, "upgrade", "--install"),
             *(chart, ROOT / "charts" / chart, "--namespace", SYSTEM, "--create-namespace"),
-            *("--wait", "--timeout=100s", *settings),
+            *("--wait", "--timeout=60s", *settings),
         ],
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from e2e.cluster.controlplane import ControlPlane
-from e2e.cluster.paths import Unavailable, cache_dir
+from e2e.cluster.paths import Broken, Unavailable, cache_dir
 
 
 def state_folder() -> Path:
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         actions[arguments[0]]()
-    except Unavailable as err:
+    except (Unavailable, Broken) as err:
         print(err, file=sys.stderr)
         return 1
     return 0

@@ -21,7 +21,7 @@ from e2e.cluster import layout as places
 from e2e.cluster import processes
 from e2e.cluster.audit import POLICY, AuditEvent, AuditLog
 from e2e.cluster.layout import Layout
-from e2e.cluster.paths import Unavailable
+from e2e.cluster.paths import Broken
 from e2e.cluster.pki import Authority
 from e2e.cluster.programs import CONTROL_PLANE, programs
 
@@ -249,11 +249,11 @@ class ControlPlane:
             for each in ("etcd", name):
                 if not self.processes.alive(each):
                     tail = self.processes.log_tail(each)
-                    kind = PortTaken if "address already in use" in tail else Unavailable
+                    kind = PortTaken if "address already in use" in tail else Broken
                     raise kind(f"{each} ended at its start:\n{tail}")
             if time.monotonic() > deadline:
                 tail = self.processes.log_tail(name)
-                raise Unavailable(f"{name} is not ready after {START_SECONDS} s:\n{tail}")
+                raise Broken(f"{name} is not ready after {START_SECONDS} s:\n{tail}")
             time.sleep(0.05)
 
     def _ready(self) -> bool:
@@ -279,5 +279,5 @@ class ControlPlane:
             connection.close()
 
 
-class PortTaken(Unavailable):
+class PortTaken(Broken):
     """Somebody else listens where we meant to."""

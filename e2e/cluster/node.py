@@ -7,13 +7,15 @@ reach pods through `kubectl exec`.  Linux, root, Debian or Ubuntu packages.
     e2e/cluster/up      prints the kubeconfig's path on the last line
     e2e/cluster/down    leaves nothing"""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +26,7 @@ from e2e.cluster.images.recipes import RECIPES
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.layout import POD_CIDR, Layout, free_port, load_layout
 from e2e.cluster.packages import SYSTEM_PATH, install_missing, require_root
-from e2e.cluster.paths import HERE, ROOT, Unavailable
+from e2e.cluster.paths import HERE, ROOT, Broken, Unavailable
 from e2e.cluster.pki import Authority
 from e2e.cluster.processes import Processes
 from e2e.cluster.programs import NODE, programs
@@ -34,6 +36,7 @@ from e2e.cluster.waiting import eventually
 NETNS: Final = "ostiary-e2e"
 STATE: Final = Path("/var/lib/ostiary-e2e")
 SOCKET: Final = Path("/run/ostiary-e2e-containerd.sock")  # socket paths must be short
+LOCK: Final = Path("/run/ostiary-e2e.lock")
 ENTER: Final = ("nsenter", f"--net=/run/netns/{NETNS}")  # `ip netns exec` would hide the cgroups
 IMAGES: Final = ("node", "servers")  # loaded by `up`; the product's by whoever tests it
 
@@ -90,7 +93,7 @@ class Node:
         if changed:
             self._import(changed)
             record.write_text(json.dumps(known | marks))
-        return list(marks)
+        return [image.reference for image in changed]
 
     def _import(self, images: Sequence[Image]) -> None:
         command = ["ctr", "--address", str(SOCKET), "--namespace", "k8s.io"]
@@ -106,7 +109,7 @@ class Node:
             process.stdin.close()
             complaint = process.stderr.read().decode(errors="replace")
         if process.returncode:
-            raise Unavailable(f"containerd does not take the images: {complaint}")
+            raise Broken(f"containerd does not take the images: {complaint}")
 
     def _is_up(self) -> bool:
         expected = ("etcd", "kube-apiserver", "kubelet", "kube-proxy", "containerd", "netpol")
@@ -200,19 +203,19 @@ class Node:
     def _wait(self, name: str, ready: Callable[[], bool], *, seconds: float) -> None:
         def look() -> bool:
             if not self.processes.alive(name):
-                raise Unavailable(f"{name} ended:\n{self.processes.log_tail(name)}")
+                raise Broken(f"{name} ended:\n{self.processes.log_tail(name)}")
             return ready()
 
         try:
             eventually(look, seconds=seconds, what=f"{name} is ready", every=0.1)
         except AssertionError as err:
-            raise Unavailable(f"{err}\n{self.processes.log_tail(name)}") from err
+            raise Broken(f"{err}\n{self.processes.log_tail(name)}") from err
 
 
 def _must(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Unavailable(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+        raise Broken(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
 
 
 def _succeeds(*command: str) -> bool:
@@ -223,22 +226,43 @@ def _write(path: Path, document: object) -> None:
     path.write_text(json.dumps(document, indent=1))
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """One at a time: the node's name, network and folder are the machine's only ones."""
+    with LOCK.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            owner = handle.read().strip()
+            raise Broken(f"process {owner} uses the node: try again when it is done") from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def command(action: str, *recipes: str) -> None:
+    node = Node()
+    if action == "down":
+        node.down()
+        return
+    began = time.monotonic()
+    node.up()
+    node.load(*recipes)
+    took = time.monotonic() - began
+    print(f"node {files.NODE} is Ready ({took:.1f} s)", file=sys.stderr)
+    print(node.kubeconfig)
+
+
 def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in ("up", "down") or set(arguments[1:]) - set(RECIPES):
         print("usage: e2e/cluster/up [product] | e2e/cluster/down", file=sys.stderr)
         return 2
     try:
-        node = Node()
-        if arguments[0] == "down":
-            node.down()
-            return 0
-        began = time.monotonic()
-        node.up()
-        node.load(*arguments[1:])
-        took = time.monotonic() - began
-        print(f"node {files.NODE} is Ready ({took:.1f} s)", file=sys.stderr)
-        print(node.kubeconfig)
-    except Unavailable as err:
+        with held():
+            command(*arguments)
+    except (Unavailable, Broken) as err:
         print(err, file=sys.stderr)
         return 1
     return 0

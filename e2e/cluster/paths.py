@@ -16,6 +16,10 @@ class Unavailable(Exception):
     """Something this machine lacks.  Its text says what to install or to set."""
 
 
+class Broken(Exception):
+    """Something that is there and does not work: a failure of ours, never "not run"."""
+
+
 def cache_dir() -> Path:
     """Where built programs and image layers are kept between runs."""
     if chosen := os.environ.get("OSTIARY_CACHE"):

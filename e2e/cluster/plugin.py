@@ -18,7 +18,7 @@ import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.existing import ExistingCluster
 from e2e.cluster.kubectl import Kubectl, crd_manifests, namespace_manifest
-from e2e.cluster.paths import ROOT, Unavailable
+from e2e.cluster.paths import ROOT, Broken, Unavailable
 from e2e.cluster.programs import CONTROL_PLANE, program, programs
 
 NOT_RUN: Final = pytest.StashKey[list[str]]()
@@ -32,7 +32,7 @@ def prepare(session: pytest.Session, fixture: str, build: Callable[[], object]) 
     if not any(fixture in getattr(item, "fixturenames", ()) for item in session.items):
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled(), contextlib.suppress(Unavailable):
+    with capture.global_and_fixture_disabled(), contextlib.suppress(Unavailable, Broken):
         build()
 
 

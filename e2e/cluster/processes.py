@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from e2e.cluster.paths import Unavailable
+from e2e.cluster.paths import Broken
 
 
 class Processes:
@@ -61,7 +61,7 @@ class Processes:
         if pid is not None:
             _send(pid, with_signal)
             if not self._gone(name, seconds=10):
-                raise Unavailable(f"{name} (pid {pid}) does not end; see {self.log(name)}")
+                raise Broken(f"{name} (pid {pid}) does not end; see {self.log(name)}")
         self._forget(name)
 
     def stop(self, name: str, *, seconds: float = 10) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from e2e.cluster.images.archive import write_archive
 from e2e.cluster.images.recipes import RECIPES
 from e2e.cluster.packages import install_missing, require_root
-from e2e.cluster.paths import Unavailable
+from e2e.cluster.paths import Broken, Unavailable
 
 
 def main(arguments: list[str]) -> int:
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
         require_root()
         install_missing()
         images = [image for name in arguments[1:] or RECIPES for image in RECIPES[name]()]
-    except Unavailable as err:
+    except (Unavailable, Broken) as err:
         print(err, file=sys.stderr)
         return 1
     with Path(arguments[0]).open("wb") as out:

@@ -20,7 +20,7 @@ from e2e.cluster.paths import cache_dir
 
 PATH: Final = "/opt/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-KEPT: Final = 2  # builds of one layer that stay in the cache
+KEPT: Final = 4  # builds of one layer that stay in the cache
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from e2e.cluster.images.archive import Image, layer, tree_key
-from e2e.cluster.paths import ROOT, Unavailable
+from e2e.cluster.paths import ROOT, Broken
 from e2e.cluster.programs import go_build
 
 E2E: Final = ROOT / "e2e"
@@ -159,7 +159,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -
     )
     if done.returncode:
         tail = (done.stdout + done.stderr)[-2000:]
-        raise Unavailable(f"`{' '.join(command)}` failed:\n{tail}")
+        raise Broken(f"`{' '.join(command)}` failed:\n{tail}")
 
 
 RECIPES: Final[dict[str, Callable[[], list[Image]]]] = {
