@@ -87,8 +87,14 @@ async def watch(
         return _session(credentials)
 
     kopf.on.login(registry=registry)(login)
+    # Named, because kopf's own name for us asks for the user's login, and an image has none.
+    identity: Any = "ostiary-operator"
     await kopf.operator(
-        registry=registry, settings=make_settings(), clusterwide=True, stop_flag=stop
+        registry=registry,
+        settings=make_settings(),
+        clusterwide=True,
+        identity=identity,
+        stop_flag=stop,
     )
 
 
