@@ -60,7 +60,12 @@ class HttpLook:
 
     async def _first(self) -> Seen:
         modern = await self._discover()
-        legacy = await self._shake()
+        try:
+            legacy = await self._shake()
+        except LookError as err:
+            if modern is None or err.reason == "ConnectionRefused":
+                raise
+            legacy = None
         if modern is None and legacy is None:
             raise LookError(
                 "ProtocolUnsupported",
@@ -87,12 +92,7 @@ class HttpLook:
 
     async def _shake(self) -> Seen | None:
         self._forget()
-        try:
-            legacy = await initialize(self._ask)
-        except LookError as err:
-            if err.reason == "NotMCP":
-                return None
-            raise
+        legacy = await initialize(self._ask)
         if legacy is not None:
             headers = self._headers(legacy.protocol, "notifications/initialized")
             await self._tell(self._target.request("POST", headers, _INITIALIZED))

@@ -56,6 +56,9 @@ class StdioServer:
         self._starting = 0
         self._passing: set[ModernChannel] = set()
         """Children of one anonymous request each."""
+        self._closed = False
+        self._pipes: set[Pipe] = set()
+        """Every live child."""
 
     @property
     def processes(self) -> int:
@@ -81,11 +84,11 @@ class StdioServer:
                 channel.close()
 
     async def close(self) -> None:
-        self._look.close()
+        self._closed = True
         self._legacy.close()
-        for channel in (*self._modern.values(), *self._passing):
-            channel.close()
         self._modern.clear()
+        for pipe in tuple(self._pipes):
+            pipe.close()
 
     async def serve(self, exchange: Exchange) -> None:
         if exchange.spoken is None or exchange.spoken.era == "legacy":
@@ -174,21 +177,22 @@ class StdioServer:
             self._starting -= 1
 
     async def _start(self, channel: Channel) -> None:
+        if self._closed:
+            raise children.StartError("CommandExited", "The server is being stopped.")
         if self._backend.command:
             channel.pipe = await children.start(self._backend, channel, self._name)
         else:
             channel.pipe = await children.connect(self._backend.socket, channel)
+        self._pipes.add(channel.pipe)
         self._spawn(self._attend(channel.pipe))
 
     async def _attend(self, pipe: Pipe) -> None:
         """Whatever started it, the proxy does not end before it has."""
         try:
             await pipe.closed()
-        except asyncio.CancelledError:
+        finally:
+            self._pipes.discard(pipe)
             pipe.close()
-            async with asyncio.timeout(children.KILL_SECONDS * 2):
-                await pipe.closed()
-            raise
 
 
 def _key(exchange: Exchange, message: Message) -> Key:

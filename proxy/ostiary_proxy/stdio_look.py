@@ -66,10 +66,6 @@ class StdioLook:
         if self._channel is None or not self._channel.alive:
             raise LookError("CommandExited", "The command ended.")
 
-    def close(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
-
     async def _start(self, *, watched: bool = True) -> ModernChannel:
         self._waiting.clear()
         channel = ModernChannel(self._name)
@@ -107,9 +103,9 @@ class StdioLook:
     async def _discover(self) -> Seen | None:
         try:
             return await discover(self._ask)
-        except LookError as err:
-            if err.reason == "NoAnswer":
-                return None
+        except LookError:
+            if self._channel is not None and self._channel.alive:
+                return None  # only silent: the next question tells
             self._shy = True
             self._channel = await self._start()
             return None

@@ -23,9 +23,13 @@ class Peer:
         self.cancelled: list[str] = []
         self.started = asyncio.Event()
         self.server = MCPServer("everything", version="1.2.3")
-        self._add_tools()
+        self._add_plain_tools()
+        self._add_talking_tools()
+        self._add_failing_tools()
+        self._add_growth()
+        self._add_texts()
 
-    def _add_tools(self) -> None:
+    def _add_plain_tools(self) -> None:
         server = self.server
 
         @server.tool()
@@ -38,6 +42,14 @@ class Peer:
         async def pid() -> str:
             """The process that serves this call."""
             return str(os.getpid())
+
+        @server.tool()
+        async def hidden_one() -> str:
+            """For those who may."""
+            return "secret"
+
+    def _add_talking_tools(self) -> None:
+        server = self.server
 
         @server.tool()
         async def count(ctx: Context, to: int = 3) -> str:
@@ -67,6 +79,9 @@ class Peer:
             result = await ctx.session.create_message([message], max_tokens=5)
             return str(result.content.text)  # type: ignore[union-attr]
 
+    def _add_failing_tools(self) -> None:
+        server = self.server
+
         @server.tool()
         async def wait(name: str = "") -> str:
             """Never answers; notes when it is cancelled."""
@@ -88,10 +103,8 @@ class Peer:
             """Ends the process."""
             os._exit(3)
 
-        @server.tool()
-        async def hidden_one() -> str:
-            """For those who may."""
-            return "secret"
+    def _add_growth(self) -> None:
+        server = self.server
 
         @server.tool()
         async def grow(ctx: Context) -> str:
@@ -103,6 +116,9 @@ class Peer:
             server.add_tool(grown, name="grown")
             await ctx.session.send_tool_list_changed()
             return "more tools"
+
+    def _add_texts(self) -> None:
+        server = self.server
 
         @server.resource("memo:one")
         def memo() -> str:
