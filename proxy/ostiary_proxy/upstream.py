@@ -74,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._headed = False
         self._complete = False
         self._keep = False
+        self._surplus = False
         self.received = False
         self._head_bytes = 0
 
@@ -113,7 +114,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        return self._complete and self._keep and not self._chunks and self.alive
+        whole = self._complete and not self._chunks and not self._surplus
+        return whole and self._keep and self.alive
 
     async def _wait(self, seconds: float) -> None:
         if not self.alive:
@@ -161,11 +163,18 @@ class Connection(asyncio.Protocol):
 
     # httptools
 
+    def on_message_begin(self) -> None:
+        # A second answer to one request would be taken for the next caller's.
+        self._surplus = self._complete
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.head.headers[name.lower()] = value
+        if not self._surplus:
+            self.head.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if self._surplus:
+            return
         if status < 200:
             self.head = Head()
             return
@@ -174,6 +183,8 @@ class Connection(asyncio.Protocol):
         self._headed = True
 
     def on_body(self, body: bytes) -> None:
+        if self._surplus:
+            return
         self._chunks.append(body)
         self._buffered += len(body)
         if self._buffered >= BUFFERED and not self._paused and self._transport is not None:
