@@ -80,7 +80,6 @@ def _pod_spec(server: MCPServer, settings: ClusterSettings, replicas: int) -> Ma
         "terminationGracePeriodSeconds": max(grace, spec.terminationGracePeriodSeconds or 0),
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsGroup": SERVER_GID,
             "fsGroup": SERVER_GID,
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},

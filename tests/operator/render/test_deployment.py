@@ -82,7 +82,6 @@ def test_the_grace_period_follows_the_settings() -> None:
 def test_the_pod_is_that_of_the_restricted_standard() -> None:
     assert pod_of(http())["securityContext"] == {
         "runAsNonRoot": True,
-        "runAsGroup": 65532,
         "fsGroup": 65532,
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},
