@@ -46,6 +46,10 @@ def _up(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=EPILOG,
     )
     up.add_argument("folder", metavar="DIR", type=Path)
+    _up_options(up)
+
+
+def _up_options(up: argparse.ArgumentParser) -> None:
     up.add_argument(
         "--port",
         type=int,

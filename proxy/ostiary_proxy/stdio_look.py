@@ -23,6 +23,7 @@ from ostiary_proxy.shared import ModernChannel
 
 PROBE_SECONDS: Final = LOOK_SECONDS / 2
 """Two questions fit into the time that a look may take."""
+PATIENT_ROUNDS: Final = 4
 CHANGES: Final = frozenset({"notifications/tools/list_changed"})
 
 Starter = Callable[[Channel], Awaitable[None]]
@@ -127,7 +128,7 @@ class StdioLook:
         waiting, self._waiting = self._waiting, {}
         try:
             self._channel = await self._start(watched=False)
-            seen = await initialize(self._ask)
+            seen = await self._patiently()
             return () if seen is None else seen.legacy
         except LookError:
             return ()
@@ -135,6 +136,16 @@ class StdioLook:
             if self._channel is not None:
                 self._channel.close()
             self._channel, self._waiting = first, waiting
+
+    async def _patiently(self) -> Seen | None:
+        """The answer is kept for good, so a slow start must not be taken for a no."""
+        for _ in range(PATIENT_ROUNDS - 1):
+            try:
+                return await initialize(self._ask)
+            except LookError:
+                if self._channel is None or not self._channel.alive:
+                    raise
+        return await initialize(self._ask)
 
     async def _ask(self, method: str, params: Json, revision: str) -> Json:
         channel = self._channel
