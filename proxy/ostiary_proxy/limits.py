@@ -12,6 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ostiary_proxy.exchange import Exchange
+from ostiary_proxy.joined import Joined
 from ostiary_proxy.message import INTERNAL_ERROR, INVALID_REQUEST, Rejection
 
 HEADERS: Final = 64
@@ -93,6 +94,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn declares it
+        self.transport = Joined(self.transport, self.loop)  # type: ignore[assignment]
         if len(self.connections) > CONNECTIONS:
             self._refuse(_FULL)
             return
