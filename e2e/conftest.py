@@ -20,7 +20,19 @@ from e2e.cluster.plugin import prepare
 from e2e.cluster.programs import program
 from e2e.world import World
 
+HERE: Final = Path(__file__).resolve().parent
 SYSTEM: Final = "ostiary-system"
+TEST_SECONDS: Final = 120
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's time is its own: bringing up the cluster for the first of them is bounded apart."""
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        marked = item.get_closest_marker("timeout")
+        seconds = marked.args[0] if marked and marked.args else TEST_SECONDS
+        item.add_marker(pytest.mark.timeout(seconds, func_only=True), append=False)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -73,6 +85,9 @@ def world(kubectl: Kubectl, operator_installed: str) -> World:
 
 
 def release(kubectl: Kubectl, chart: str, **values: str) -> None:
+    # what a helm that was killed left on a kept cluster: it would refuse to go on
+    pending = f"owner=helm,name={chart},status in (pending-install,pending-upgrade)"
+    kubectl("-n", SYSTEM, "delete", "secret", "-l", pending)
     settings = [f"--set={key}={value}" for key, value in values.items()]
     done = subprocess.run(
         [
