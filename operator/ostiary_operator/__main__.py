@@ -62,9 +62,7 @@ def _say(group: BaseExceptionGroup[BaseException], code: int) -> int:
 
 async def run(env: OperatorEnv, credentials: Credentials) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _stop_on_signals(stop)
     metrics = Metrics()
     checked = asyncio.Event()
     async with (
@@ -79,6 +77,12 @@ async def run(env: OperatorEnv, credentials: Credentials) -> None:
                 operator = Operator(cluster=cluster, env=env, metrics=metrics)
                 await _fill(operator, cluster)
                 await _work(operator, credentials, stop)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
 
 @asynccontextmanager
@@ -157,15 +161,29 @@ async def _fill(operator: Operator, cluster: Cluster) -> None:
 
 
 async def _work(operator: Operator, credentials: Credentials, stop: asyncio.Event) -> None:
+    unwatch = asyncio.Event()
+
+    async def wind_down() -> None:
+        await stop.wait()
+        operator.queue.close()
+        await asyncio.wait((working,), timeout=LAST_WORDS_SECONDS)
+        operator.reports.close()
+        fetching.cancel()
+        unwatch.set()
+
     async with operator.reports, asyncio.TaskGroup() as tasks:
         fetching = tasks.create_task(operator.issuer.run())
         working = tasks.create_task(operator.controller.work())
-        # It ends in good order at `stop`, and at the signals, which kopf takes over.
-        await watch(operator.controller, credentials, stop=stop)
-        operator.queue.close()
-        await asyncio.wait((working,), timeout=LAST_WORDS_SECONDS)
-        fetching.cancel()
-        working.cancel()
+        winding = tasks.create_task(wind_down())
+        await operator.controller.working.wait()
+        await watch(
+            operator.controller,
+            credentials,
+            stop=unwatch,
+            started=lambda: _stop_on_signals(stop),
+        )
+        for task in (fetching, working, winding):
+            task.cancel()
 
 
 if __name__ == "__main__":

@@ -189,7 +189,9 @@ class Cluster:
         found: list[Manifest] = []
         while True:
             page = await self._request("GET", resource.path(namespace), query=query)
-            found += page.get("items") or ()
+            # Items of a list bear no kind of their own.
+            kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+            found += [{**kind, **item} for item in page.get("items") or ()]
             version = int(page["metadata"].get("resourceVersion") or 0)
             if not (proceed := page["metadata"].get("continue")):
                 return Listing(tuple(found), version)

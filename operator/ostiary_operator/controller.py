@@ -67,6 +67,8 @@ class Controller:
         self._route = route
         self._reconcile = reconcile
         self._resync_seconds = resync_seconds
+        self.working = asyncio.Event()
+        """Set once the workers run."""
         metrics.queue_depth.set_function(lambda: queue.depth)
 
     def observe(
@@ -97,6 +99,7 @@ class Controller:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(workers):
                 tasks.create_task(self._worker())
+            self.working.set()
 
     async def _list(self, resource: Resource) -> None:
         listing = await self._cluster.list(resource)

@@ -88,12 +88,14 @@ async def serve(
 
     app = web.Application()
     app.add_routes([web.get("/metrics", text), web.get("/healthz", alive), web.get("/readyz", fit)])
-    runner = web.AppRunner(app, access_log=None)
+    # No connection is kept: each would be a task that kopf waits for at its end.
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, shutdown_timeout=1)
         await site.start()
-        bound = int(runner.addresses[0][1])
+        # Where port 0 was asked for, both families got one of their own: name IPv4's.
+        bound = int(min(runner.addresses, key=len)[1])
         log.info("serving metrics", extra={"port": bound})
         yield bound
     finally:

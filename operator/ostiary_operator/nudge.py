@@ -65,18 +65,20 @@ class Nudger:
         pods: Sequence[tuple[Manifest, StatusReport | None]],
     ) -> float | None:
         """Nudge the pods that are due; returns in how many seconds the next one is."""
-        due = []
+        due, behind = [], []
         for pod, report in pods:
             if _is_over(pod) or (report and self._is_current(target, report)):
                 self._tried.pop(uid_of(pod), None)
-            elif self._is_due(target, pod, report):
+                continue
+            if report:
+                behind.append(uid_of(pod))
+            if self._is_due(target, pod, report):
                 due.append(pod)
         async with asyncio.TaskGroup() as tasks:
             for pod in due:
                 tasks.create_task(self._annotate(target, pod))
-        waiting = [self._tried[uid_of(pod)] for pod, _ in pods if uid_of(pod) in self._tried]
-        pauses = [max(0.0, tried.next_at - self._clock()) for tried in waiting]
-        return min(pauses, default=None)
+        ends = [self._tried[uid].next_at for uid in behind if uid in self._tried]
+        return max(0.0, min(ends) - self._clock()) if ends else None
 
     def forget(self, uid: str) -> None:
         self._tried.pop(uid, None)
@@ -87,8 +89,9 @@ class Nudger:
     def _is_due(self, target: Target, pod: Manifest, report: StatusReport | None) -> bool:
         tried = self._tried.get(uid_of(pod))
         if report is None:
-            # It may not have mounted anything yet; and one that cannot be asked is told once.
-            return _annotated(pod)[0] < target.generation and _was_there(pod, target.written)
+            # Not started yet, or not to be asked: such a one is told once.
+            told = tried is not None and tried.generation == target.generation
+            return not told and _is_older(pod, target) and bool(pod["spec"].get("nodeName"))
         if tried is None or tried.generation != target.generation:
             return True
         return self._clock() >= tried.next_at
@@ -131,6 +134,8 @@ def _annotated(pod: Manifest) -> tuple[int, int]:
     )
 
 
-def _was_there(pod: Manifest, written: datetime | None) -> bool:
+def _is_older(pod: Manifest, target: Target) -> bool:
+    """It may have mounted an earlier document, and was not told of this one."""
     made = pod["metadata"].get("creationTimestamp")
-    return bool(written and made and datetime.fromisoformat(made) <= written)
+    was_there = target.written and made and datetime.fromisoformat(made) <= target.written
+    return bool(was_there) and _annotated(pod)[0] < target.generation

@@ -73,6 +73,7 @@ class Reports:
         self._port = port
         self._polls: dict[str, _Poll] = {}
         self._tasks = asyncio.TaskGroup()
+        self._closed = False
         metrics.proxies.set_function(lambda: len(self._polls))
 
     async def __aenter__(self) -> Self:
@@ -89,8 +90,7 @@ class Reports:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for uid in list(self._polls):
-            self._stop(uid)
+        self.close()
         try:
             await self._tasks.__aexit__(kind, error, trace)
         finally:
@@ -102,10 +102,16 @@ class Reports:
             if poll.owner == owner and proxies.get(uid) != poll.proxy.address:
                 self._stop(uid)
         for uid, address in proxies.items():
-            if uid not in self._polls:
+            if uid not in self._polls and not self._closed:
                 poll = _Poll(Proxy(uid, address), owner)
                 self._polls[uid] = poll
                 poll.task = self._tasks.create_task(self._run(poll))
+
+    def close(self) -> None:
+        """Follow nobody any more."""
+        for uid in list(self._polls):
+            self._stop(uid)
+        self._closed = True
 
     def of(self, uid: str) -> Answer | None:
         """The latest answer; None while it is too early to tell."""

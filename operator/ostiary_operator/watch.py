@@ -6,7 +6,7 @@ on the user's object, no index, no timer.  This module and `__main__` alone impo
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import aiohttp
@@ -77,12 +77,17 @@ async def watch(
     credentials: Credentials,
     *,
     stop: asyncio.Event,
+    started: Callable[[], object],
 ) -> None:
-    """Until `stop` is set.  Everything else must run already: kopf ends what starts after it."""
+    """Until `stop` is set.  Everything else must run already: kopf ends what starts after it, and
+    waits five seconds for it first.  `started`: called once kopf has taken the signals over."""
     registry = kopf.OperatorRegistry()
     declare(registry, controller)
 
     async def login(**_: object) -> Any:
+        # kopf's start is one turn of the loop from its end at most.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, started)
         # A session of its own each time: kopf closes the one that was refused.
         return _session(credentials)
 

@@ -6,23 +6,25 @@ from pathlib import Path
 import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.kubectl import Kubectl
-from tests.operator_api.installed import Launcher, Running, install
+from tests.operator_api.installed import Launcher, Running, install, leads, uninstall
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def launcher(
     control_plane: ControlPlane,
     kubectl: Kubectl,
     helm: Path,
     crds: None,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Launcher:
+) -> Iterator[Launcher]:
     install(helm, kubectl)
-    return Launcher(control_plane, tmp_path_factory.mktemp("operators"))
+    yield Launcher(control_plane, tmp_path_factory.mktemp("operators"))
+    uninstall(helm, kubectl)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operator(launcher: Launcher) -> Iterator[Running]:
-    """One operator that runs for this test."""
+    """One operator that runs for the tests of a module."""
     with launcher.running() as running:
+        leads(running)
         yield running

@@ -1,4 +1,4 @@
-"""The chart without its pod, and the operator as a process of this machine with the pod's rights."""
+"""The chart, and the operator as a process of this machine with the rights of the chart's pod."""
 
 import os
 import signal
@@ -6,7 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from e2e.cluster.controlplane import ControlPlane
@@ -35,10 +36,21 @@ def install(helm: Path, kubectl: Kubectl) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def uninstall(helm: Path, kubectl: Kubectl) -> None:
+    """Its cluster-scoped names are fixed: other tests install it elsewhere."""
+    subprocess.run(
+        [str(helm), "uninstall", "ostiary", f"--kubeconfig={kubectl.kubeconfig}", "-n", NAMESPACE],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+
+
 @dataclass(slots=True)
 class Running:
     process: subprocess.Popen[bytes]
     log: Path
+    """Of this process alone."""
 
     def kill(self) -> None:
         self.process.kill()
@@ -65,6 +77,7 @@ class Launcher:
 
     plane: ControlPlane
     folder: Path
+    counter: Iterator[int] = field(default_factory=count)
 
     def environment(self, identity: str, extra: Mapping[str, str]) -> dict[str, str]:
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}"]
@@ -87,8 +100,8 @@ class Launcher:
 
     @contextmanager
     def running(self, identity: str = "one", **extra: str) -> Iterator[Running]:
-        log = self.folder / f"operator-{identity}.log"
-        with log.open("ab") as out:
+        log = self.folder / f"operator-{identity}-{next(self.counter)}.log"
+        with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "ostiary_operator"],
                 env=self.environment(identity, extra),
@@ -99,8 +112,15 @@ class Launcher:
         try:
             yield found
         finally:
-            found.stop()
+            try:
+                found.stop()
+            finally:
+                found.kill()
 
 
-def leads(running: Running) -> None:
-    eventually(lambda: '"leading"' in running.logged(), seconds=30, what="an operator that leads")
+def leads(running: Running, seconds: float = 30) -> None:
+    def look() -> bool:
+        assert running.process.poll() is None, running.logged()
+        return '"leading"' in running.logged()
+
+    eventually(look, seconds=seconds, what="an operator that leads")
