@@ -21,6 +21,8 @@ RESYNC_SECONDS: Final = 600.0
 RELIST_SETTLE_SECONDS: Final = 2.0
 """A watch that lists anew tells nothing of what vanished: this long after, we list ourselves."""
 WORKERS: Final = 8
+SOONEST_LOOK_SECONDS: Final = 0.1
+"""A reconcile that asks for another look at once must not keep the loop from everybody else."""
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +144,7 @@ class Controller:
             return "error"
         self._queue.forget(key)
         if delay is not None:
-            self._queue.add_after(key, delay)
+            self._queue.add_after(key, max(SOONEST_LOOK_SECONDS, delay))
         return "ok"
 
 
