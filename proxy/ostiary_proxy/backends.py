@@ -141,6 +141,7 @@ class Backends:
                 server.backend,
                 server.uid,
                 pod,
+                name=f"{server.namespace}/{server.name}",
                 now=self._now,
                 on_trouble=look_again,
                 spawn=self._spawn,

@@ -14,8 +14,8 @@ from ostiary_proxy.config import HttpBackend
 from ostiary_proxy.era import SESSION
 from ostiary_proxy.exchange import STREAM_HEADERS, Exchange, Headers, Refused, failed
 from ostiary_proxy.http_look import HttpLook
-from ostiary_proxy.http_request import HttpTarget, kept, mirrored
-from ostiary_proxy.message import Json, Rejection, decode
+from ostiary_proxy.http_request import HttpTarget, given_up, handshake_result, kept, mirrored
+from ostiary_proxy.message import Json, Rejection
 from ostiary_proxy.observe import LookError, Seen
 from ostiary_proxy.runtime import Endpoint
 from ostiary_proxy.session import (
@@ -26,7 +26,6 @@ from ostiary_proxy.session import (
     too_many_sessions,
     unknown_session,
 )
-from ostiary_proxy.sse import Decoder
 from ostiary_proxy.upstream import (
     BrokenError,
     Connection,
@@ -56,6 +55,7 @@ class HttpServer:
         uid: str,
         pod: str,
         *,
+        name: str,
         now: Callable[[], float],
         on_trouble: Callable[[], None],
         spawn: Callable[[Coroutine[object, object, None]], object],
@@ -68,10 +68,9 @@ class HttpServer:
         self._target = HttpTarget(backend)
         self._look = HttpLook(self.pool, backend)
         self.sessions = Sessions(now=now, idle_seconds=IDLE_SECONDS)
-
         self._companion: Companion | None = None
         if backend.command:
-            self._companion = Companion(backend, uid, on_change=on_trouble)
+            self._companion = Companion(backend, name, on_change=on_trouble)
             spawn(self._companion.run())
 
     @property
@@ -150,6 +149,8 @@ class HttpServer:
                 questions = {} if session is None else session.questions
                 watch = Watch(limits, now, holding=exchange.holding, questions=questions)
                 await relay.stream(exchange, connection, watch)
+                if exchange.cut == "silent":
+                    self._give_up(exchange)
             else:
                 await relay.answer(exchange, connection, limits)
         except (BrokenError, SilentError) as err:
@@ -183,10 +184,27 @@ class HttpServer:
         if exchange.cut == "draining":
             return failed(503, "This proxy is stopping.", "Draining")
         if isinstance(err, SilentError):
+            self._give_up(exchange)
             return failed(504, "The server did not answer in time.", "NoAnswer")
         if exchange.cut is None:
             self._on_trouble()
         return failed(502, "The server closed the connection without an answer.", "Broken")
+
+    def _give_up(self, exchange: Exchange) -> None:
+        """A legacy backend takes no closed stream for a cancellation: it is told."""
+        message, session = exchange.message, self._session_of(exchange)
+        legacy = exchange.spoken is not None and exchange.spoken.era == "legacy"
+        if message is None or message.kind != "request" or not legacy:
+            return
+        headers = list(kept(exchange.headers))
+        if session is not None:
+            headers.append((SESSION, session.upstream))
+        self._spawn(self._tell(self._target.request("POST", tuple(headers), given_up(message))))
+
+    def _session_of(self, exchange: Exchange) -> Session | None:
+        ident = exchange.headers.get(SESSION)
+        assert exchange.caller is not None
+        return None if ident is None else self.sessions.find(ident, exchange.caller)
 
     def _request(self, exchange: Exchange, session: Session | None) -> bytes:
         headers: list[tuple[bytes, bytes]] = list(kept(exchange.headers))
@@ -218,7 +236,7 @@ class HttpServer:
                 await relay.answer(exchange, connection, endpoint.server.limits)
             return
         body = await relay.whole(connection, endpoint.server.limits.callSeconds)
-        result = _result(body, streamed=relay.is_stream(connection))
+        result = handshake_result(body, streamed=relay.is_stream(connection))
         headers: Headers = ()
         if result is not None:
             session = self._begin(exchange, endpoint, result)
@@ -268,17 +286,3 @@ class HttpServer:
             return
         finally:
             self.pool.give_back(connection)
-
-
-def _result(body: bytes, *, streamed: bool) -> Json | None:
-    """Of a handshake's answer."""
-    if not streamed:
-        data = decode(body)
-        result = data.get("result") if isinstance(data, dict) else None
-        return result if isinstance(result, dict) else None
-    for event in Decoder().feed(body):
-        data = decode(event.data) if event.data else None
-        result = data.get("result") if isinstance(data, dict) else None
-        if isinstance(result, dict):
-            return result
-    return None

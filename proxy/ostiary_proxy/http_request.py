@@ -1,4 +1,5 @@
-"""The request that goes to an HTTP backend: built anew from an allow-list, never passed along.
+"""The request that goes to an HTTP backend: built anew from an allow-list, never passed along; and
+what is read of the answer to a handshake.
 
 No Authorization, Cookie, Origin or Host of the caller's ever gets into it.  Pure.
 """
@@ -9,7 +10,8 @@ from typing import Final
 from ostiary_proxy.config import HttpBackend
 from ostiary_proxy.era import METHOD, NAME, NAMED_BY, VERSION, encode_value
 from ostiary_proxy.exchange import Headers
-from ostiary_proxy.message import Message
+from ostiary_proxy.message import Json, Message, decode, encode
+from ostiary_proxy.sse import Decoder
 
 PARAM: Final = b"mcp-param-"
 _KEPT: Final = frozenset({VERSION, b"traceparent", b"tracestate", b"baggage"})
@@ -50,3 +52,23 @@ def mirrored(message: Message) -> Headers:
     name = message.params.get(named) if named is not None else None
     method = (METHOD, message.method.encode())
     return (method, (NAME, encode_value(name))) if isinstance(name, str) else (method,)
+
+
+def given_up(message: Message) -> bytes:
+    """What tells a legacy backend that nobody waits for its answer any more."""
+    params = {"requestId": message.id, "reason": "No answer in time."}
+    return encode({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+
+
+def handshake_result(body: bytes, *, streamed: bool) -> Json | None:
+    """Of a handshake's answer."""
+    if not streamed:
+        data = decode(body)
+        result = data.get("result") if isinstance(data, dict) else None
+        return result if isinstance(result, dict) else None
+    for event in Decoder().feed(body):
+        data = decode(event.data) if event.data else None
+        result = data.get("result") if isinstance(data, dict) else None
+        if isinstance(result, dict):
+            return result
+    return None
