@@ -18,7 +18,7 @@ from tests.proxy.test_session import open_session
 
 from ostiary_proxy import children, config
 from ostiary_proxy.children import StartError
-from ostiary_proxy.lines import LONGEST_LINE, Exit, Lines
+from ostiary_proxy.lines import Exit
 
 SHIM = Path(__file__).parents[2] / "proxy" / "shim"
 PLAIN = peer_command("plain.py")
@@ -110,23 +110,6 @@ async def test_lines_of_a_child_that_look_like_the_shims_are_the_childs() -> Non
 
     assert len(ear.lines) == 1
     assert ear.ended == Exit("CommandExited", "The command exited with status 7.")
-
-
-def test_lines_are_the_same_however_they_arrive() -> None:
-    ear = Ear()
-    lines = Lines(ear)
-
-    for byte in b"one\n\ntwo\r\n  \nthree":
-        assert lines.feed(bytes((byte,)))
-
-    assert ear.lines == [b"one", b"two\r"]
-
-
-def test_a_line_may_not_be_longer_than_its_cap() -> None:
-    lines = Lines(Ear())
-
-    assert lines.feed(b"x" * LONGEST_LINE)
-    assert not lines.feed(b"x")
 
 
 async def start(ear: Ear, *command: str, **more: object) -> children.Pipe:

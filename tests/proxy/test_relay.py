@@ -6,16 +6,12 @@ import json
 from typing import Any
 
 import mcp_types as types
-import orjson
 import pytest
 from mcp.shared.exceptions import MCPError
 from tests.proxy.conditions import until
 from tests.proxy.peers.everything import Peer
-from tests.proxy.peers.scripted import Reply, Scripted, error, event, result
-from tests.proxy.rig import http_rig, modern, modern_headers, policy, request
-
-from ostiary_proxy import config, watch
-from ostiary_proxy.era import encode_value
+from tests.proxy.peers.scripted import Reply, Scripted, error, event
+from tests.proxy.rig import http_rig, policy, request
 
 # The logging and sampling of old clients are what is tested here, deprecated or not.
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
@@ -216,45 +212,6 @@ async def test_one_call_is_one_upstream_request_on_a_kept_connection() -> None:
     assert len(peer.seen) - before == 10
 
 
-async def test_nothing_of_the_caller_reaches_the_backend_but_what_it_must_know() -> None:
-    """Security row 1: an allow-list, and the headers that mirror the body built anew."""
-    peer = Scripted()
-    odd = {
-        "cookie": "canary",
-        "x_forwarded_for": "canary",
-        "proxy_authorization": "canary",
-        "origin": "",
-        "mcp_session_id": "canary",
-        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        "mcp_param_region": "eu",
-    }
-    async with http_rig(peer) as rig, rig.raw() as raw:
-        odd["origin"] = f"http://127.0.0.1:{rig.port}"
-        name = "höy"
-        headers = modern_headers("tools/call", {"name": encode_value(name).decode()})
-        await raw.post(modern("tools/call", name=name), **headers, **odd)
-
-    headers_seen = peer.asked("tools/call")[0].headers
-    assert "canary" not in str(headers_seen)
-    assert headers_seen["host"].startswith("127.0.0.1:")
-    assert headers_seen["mcp-name"] == "=?base64?aMO2eQ==?="
-    assert headers_seen["mcp-param-region"] == "eu"
-    assert headers_seen["traceparent"] == odd["traceparent"]
-    assert set(headers_seen) <= {
-        "host",
-        "user-agent",
-        "accept",
-        "accept-encoding",
-        "content-type",
-        "content-length",
-        "mcp-protocol-version",
-        "mcp-method",
-        "mcp-name",
-        "mcp-param-region",
-        "traceparent",
-    }
-
-
 def saying(reply: Reply) -> Scripted:
     return Scripted(answers={"tools/call": lambda _: reply})
 
@@ -327,96 +284,6 @@ async def test_a_stream_is_passed_on_while_it_is_still_open() -> None:
     assert rig.calls()[-1]["cut"] == "gone"
 
 
-LISTS = {
-    "json": Reply(body=result(1, {"tools": [{"name": "echo"}, {"name": "hidden_one"}]})),
-    "twice": Reply(
-        body=b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"echo"}]},'
-        b'"result":{"tools":[{"name":"hidden_one"}]}}'
-    ),
-    "a nameless item": Reply(body=result(1, {"tools": [{"title": "hidden_one"}, "hidden_one"]})),
-    "no list": Reply(body=result(1, {"tools": {"hidden_one": {}}})),
-    "no JSON": Reply(body=b'{"result": hidden_one}'),
-    "no response": Reply(body=b'{"jsonrpc":"2.0","method":"hidden_one"}'),
-    "stream": Reply(
-        body=[event(result(1, {"tools": [{"name": "hidden_one"}, {"name": "echo"}]}))],
-        kind="text/event-stream",
-    ),
-    "stream in pieces": Reply(
-        body=[
-            bytes((byte,))
-            for byte in b'\xef\xbb\xbfdata: {"jsonrpc":"2.0","id":1,\r\ndata: "result":{"tools":'
-            b'[{"name":"hidden_one"},\rdata: {"name":"echo"}]}}\r\n\r\n'
-        ],
-        kind="text/event-stream",
-    ),
-    "stream that cannot be read": Reply(
-        body=[b'data: {"tools": [{"name": "hidden_one"\n\n'], kind="text/event-stream"
-    ),
-    "stream without end": Reply(
-        body=[b'data: {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"hidden_one"}]}}'],
-        kind="text/event-stream",
-    ),
-}
-
-
-@pytest.mark.parametrize("reply", LISTS.values(), ids=LISTS.keys())
-async def test_no_name_out_of_reach_is_ever_in_a_list(reply: Reply) -> None:
-    """Security row 12: whatever cannot be read is not passed on."""
-    peer = Scripted(answers={})
-    async with http_rig(peer, policies=(policy(deny=("hidden_*",)),)) as rig, rig.raw() as raw:
-        peer.answers["tools/list"] = lambda _: reply
-        answer = await raw.legacy("tools/list")
-
-    assert b"hidden_one" not in answer.content
-    assert answer.status_code == 200
-
-
-async def test_a_filtered_modern_list_is_private() -> None:
-    """Security row 13."""
-    value = {"tools": [], "ttlMs": 60000, "cacheScope": "public", "resultType": "complete"}
-    peer = Scripted()
-    async with http_rig(peer) as rig, rig.raw() as raw:
-        peer.answers["tools/list"] = lambda seen: Reply(body=result(seen.body["id"], value))
-        answer = await raw.modern("tools/list")
-
-    assert answer.json()["result"] == {**value, "cacheScope": "private"}
-
-
-async def test_silence_ends_a_call() -> None:
-    peer = saying(Reply(body=[], hang=True, kind="text/event-stream"))
-    limits = config.Limits(callSeconds=1)
-    async with http_rig(peer, limits=limits) as rig, rig.raw() as raw:
-        answer = await raw.legacy("tools/call", name="echo")
-
-    assert b"did not answer in time" in answer.content
-    assert rig.calls()[-1]["cut"] == "silent"
-    assert peer.gone.is_set()
-
-
-async def test_a_question_to_the_user_stops_the_clock_of_a_call() -> None:
-    question = event(b'{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}')
-    limits = config.Limits(callSeconds=1, inputSeconds=2)
-    peer = saying(Reply(body=[question], hang=True, kind="text/event-stream"))
-    async with http_rig(peer, limits=limits) as rig, rig.raw() as raw:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await raw.legacy("tools/call", name="echo")
-
-        assert loop.time() - began >= 2
-
-
-async def test_a_quiet_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "KEEP_ALIVE_SECONDS", 0.02)
-    peer = saying(Reply(body=[], hang=True, kind="text/event-stream"))
-    async with http_rig(peer) as rig, rig.raw() as raw:
-        sent = dump(request("tools/call", name="echo"))
-        headers = {"content-type": "application/json"}
-        async with raw.http.stream("POST", rig.url, content=sent, headers=headers) as answer:
-            async for chunk in answer.aiter_bytes():
-                assert chunk.startswith(b": keep-alive\n\n")
-                break
-
-
 async def test_an_answer_that_is_too_large_is_refused() -> None:
     body = b'{"jsonrpc":"2.0","id":1,"result":"' + b"x" * (17 * 1024 * 1024) + b'"}'
     async with http_rig(saying(Reply(body=body))) as rig, rig.raw() as raw:
@@ -424,46 +291,3 @@ async def test_an_answer_that_is_too_large_is_refused() -> None:
 
     assert answer.status_code == 502
     assert "16 MiB" in answer.json()["error"]["message"]
-
-
-@pytest.mark.parametrize("era", ["legacy", "modern"])
-async def test_a_caller_of_an_era_that_the_backend_does_not_speak_is_told(era: str) -> None:
-    peer = Scripted(eras=(era,))
-    async with http_rig(peer) as rig, rig.raw() as raw:
-        if era == "legacy":
-            discovered = await raw.modern("server/discover")
-            pinned = await raw.modern("tools/call", name="echo")
-            assert (discovered.status_code, discovered.json()["error"]["code"]) == (404, -32601)
-            assert (pinned.status_code, pinned.json()["error"]["code"]) == (400, -32022)
-            supported = pinned.json()["error"]["data"]["supported"]
-            assert supported == ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
-        else:
-            answer = await raw.initialize()
-            assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32602)
-            assert answer.json()["error"]["data"]["supported"] == ["2026-07-28"]
-            assert (await raw.http.get(rig.url)).status_code == 405
-
-
-async def test_an_auto_client_falls_back_to_a_legacy_backend() -> None:
-    peer = Scripted(eras=("legacy",), session="s1")
-    async with http_rig(peer) as rig, rig.client("auto") as client:
-        tools = await client.list_tools()
-
-    assert [tool.name for tool in tools.tools] == ["echo", "hidden_one"]
-
-
-async def test_more_calls_than_allowed_are_turned_away() -> None:
-    peer = saying(Reply(body=[], hang=True, kind="text/event-stream"))
-    async with (
-        http_rig(peer, limits=config.Limits(concurrency=1)) as rig,
-        rig.raw() as raw,
-    ):
-        sent = dump(request("tools/call", name="echo"))
-        headers = {"content-type": "application/json"}
-        async with raw.http.stream("POST", rig.url, content=sent, headers=headers):
-            busy = await raw.legacy("tools/call", name="echo")
-            discovered = await raw.modern("server/discover")
-
-    assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
-    assert orjson.loads(busy.content)["error"]["code"] == -32603
-    assert discovered.status_code == 200

@@ -1,13 +1,9 @@
 """Legacy sessions as clients see them: over HTTP and over stdio.  Security row 7."""
 
-import asyncio
 from typing import Any
 
 import pytest
-from tests.proxy.conditions import until
-from tests.proxy.peers.everything import Peer
-from tests.proxy.peers.scripted import Reply, Scripted
-from tests.proxy.rig import OTHER, Raw, Rig, http_rig, stdio_rig
+from tests.proxy.rig import OTHER, Raw, Rig
 
 from ostiary_proxy.message import Message, parse
 from ostiary_proxy.policy import Caller
@@ -118,7 +114,7 @@ async def open_session(raw: Raw) -> str:
     return str(ident)
 
 
-async def _two_users(rig: Rig) -> tuple[list[int], list[bytes]]:
+async def two_users(rig: Rig) -> tuple[list[int], list[bytes]]:
     async with rig.raw() as mine, rig.raw(OTHER) as other:
         ident = await open_session(mine)
         headers = {"mcp-session-id": ident}
@@ -138,77 +134,3 @@ async def _two_users(rig: Rig) -> tuple[list[int], list[bytes]]:
         body.pop("data")
     assert all(body == bodies[0] for body in bodies)
     return statuses, [answer.content for answer in (*wrong, right, gone)]
-
-
-async def test_a_session_over_http_belongs_to_who_began_it() -> None:
-    peer = Scripted(session="backend-1")
-    async with http_rig(peer) as rig:
-        statuses, contents = await _two_users(rig)
-        await until(lambda: [one for one in peer.seen if one.verb == "DELETE"])
-
-    assert statuses == [404, 404, 404, 404, 404, 200, 204, 404]
-    assert b"backend-1" not in b"".join(contents)
-    upstream = [one.headers.get("mcp-session-id") for one in peer.asked("tools/list")]
-    assert upstream[-1] == "backend-1"
-
-
-async def test_a_session_over_stdio_belongs_to_who_began_it() -> None:
-    async with stdio_rig() as rig:
-        statuses, _ = await _two_users(rig)
-
-    assert statuses == [404, 404, 404, 404, 404, 200, 204, 404]
-
-
-async def test_a_backend_without_sessions_gives_its_clients_none() -> None:
-    peer = Scripted()
-    async with http_rig(peer) as rig, rig.raw() as raw:
-        answer = await raw.initialize()
-        called = await raw.legacy("tools/call", name="echo")
-
-        assert "mcp-session-id" not in answer.headers
-        assert called.status_code == 200
-        assert len(rig.backend.sessions) == 0
-
-
-async def test_a_session_that_the_backend_forgot_is_gone() -> None:
-    peer = Scripted(session="backend-1")
-    async with http_rig(peer) as rig, rig.raw() as raw:
-        headers = {"mcp-session-id": await open_session(raw)}
-        peer.answers["tools/call"] = lambda _: Reply(404, b"what?", kind="text/plain")
-        first = await raw.legacy("tools/call", name="echo", headers=headers)
-        del peer.answers["tools/call"]
-        second = await raw.legacy("tools/call", name="echo", headers=headers)
-
-    assert (first.status_code, second.status_code) == (404, 404)
-    assert first.json()["error"]["message"] == "Session not found."
-
-
-async def test_a_handshake_that_failed_gives_no_session() -> None:
-    peer = Scripted(session="backend-1")
-    async with http_rig(peer) as rig, rig.raw() as raw:
-        refusal = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}'
-        peer.answers["initialize"] = lambda _: Reply(
-            body=refusal, headers={"mcp-session-id": "backend-1"}
-        )
-        answer = await raw.initialize()
-
-    assert "mcp-session-id" not in answer.headers
-    assert answer.content == refusal
-
-
-async def test_the_get_stream_carries_what_belongs_to_no_request() -> None:
-    peer = Peer()
-    async with peer.http() as app, http_rig(app) as rig:
-        changed = asyncio.Event()
-
-        async def on_message(message: Any) -> None:
-            if getattr(message, "method", "") == "notifications/tools/list_changed":
-                changed.set()
-
-        async with rig.client("legacy", message_handler=on_message) as client:
-            await client.call_tool("grow", {})
-            async with asyncio.timeout(20):
-                await changed.wait()
-            names = [tool.name for tool in (await client.list_tools()).tools]
-
-    assert "grown" in names
