@@ -43,6 +43,8 @@ class Children:
         self._cache = cache
         self._metrics = metrics
         self._left: dict[Place, _Left] = {}
+        self._foreign: set[Place] = set()
+        """Names that others held when last tried: looked at before they are tried again."""
 
     async def ensure(self, wanted: Manifest, owner: str) -> Manifest | Conflict:
         """The live child, written if need be.  `owner` is the uid of the root."""
@@ -63,8 +65,11 @@ class Children:
             return await self._post(wanted)
         except Taken:
             live = await self._cluster.get(resource, namespace, name)
+            if _owner(live) != owner:
+                # Not for the cache: nobody watches it, so nobody would tell when it goes.
+                return Conflict(wanted["kind"], name)
             self._cache.see(resource, live)
-            return None if _owner(live) == owner else Conflict(wanted["kind"], name)
+            return None
 
     async def remove(self, resource: Resource, live: Manifest) -> None:
         namespace, name = name_of(live)
@@ -89,14 +94,26 @@ class Children:
                 del self._left[place]
 
     async def _create(self, wanted: Manifest, owner: str) -> Manifest | Conflict:
+        place = (resource_of(wanted), *name_of(wanted))
+        if place in self._foreign and await self._exists(place):
+            return Conflict(wanted["kind"], place[2])
+        self._foreign.discard(place)
         made = await self.create(wanted, owner)
         if made is None:
             # Ours, and yet not in the cache: somebody took a label off, or a watch lags behind.
             return await self._apply(wanted, owner)
         if isinstance(made, Conflict):
-            return made
-        self._remember(wanted, made)
+            self._foreign.add(place)
+        else:
+            self._remember(wanted, made)
         return made
+
+    async def _exists(self, place: Place) -> bool:
+        try:
+            await self._cluster.get(*place)
+        except Missing:
+            return False
+        return True
 
     async def _apply(self, wanted: Manifest, owner: str) -> Manifest | Conflict:
         resource, (namespace, name) = resource_of(wanted), name_of(wanted)

@@ -8,6 +8,7 @@ part of the outcome, not an exception; what is only a passing trouble is raised 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from ostiary_proxy.config import StatusReport
 
@@ -33,6 +34,9 @@ from .resources import (
 )
 from .settings import OperatorEnv
 from .status import Conflict, Failure
+
+CONFLICT_SECONDS: Final = 15.0
+"""Nobody tells when the holder of a name lets go of it: looked at again this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Producer:
             conflicts=tuple(outcome.conflicts),
             failures=tuple(outcome.failures),
             error=outcome.error,
-            delay=held.delay,
+            delay=CONFLICT_SECONDS if outcome.conflicts else held.delay,
         )
 
     def forget(self, namespace: str, uid: str) -> None:

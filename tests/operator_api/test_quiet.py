@@ -1,0 +1,122 @@
+"""What an operator does not write: nothing while nothing changes, and nothing of the user's."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from e2e.cluster.controlplane import ControlPlane
+from e2e.cluster.kubectl import Kubectl
+from e2e.cluster.waiting import eventually
+from tests.operator_api.installed import USER, Launcher, Running, leads
+from tests.operator_api.manifests import condition, policy, server
+
+IDLE_SECONDS = 70
+"""More than a period of everything that is periodic, but for the resync: a restart is one."""
+
+
+def writes(plane: ControlPlane, mark: int) -> list[str]:
+    """All that the operator wrote but for its own lease."""
+    return [
+        f"{event.at} {event.verb} {event.uri}"
+        for event in plane.audit.writes(since=mark, user=USER)
+        if event.resource != "leases"
+    ]
+
+
+def stays_silent(plane: ControlPlane, operator: Running, seconds: float) -> None:
+    mark, end = plane.audit.mark(), time.monotonic() + seconds
+
+    def look() -> bool:
+        found = writes(plane, mark)
+        if found:
+            pytest.fail(f"written while nothing changed: {found}")
+        assert operator.process.poll() is None
+        return time.monotonic() > end
+
+    eventually(look, seconds=seconds + 30, every=0.5, what="the end of the silence")
+
+
+@pytest.fixture
+def settled(launcher: Launcher, kubectl: Kubectl, namespace: str) -> str:
+    """Servers and a policy whose operator has said all it had to say, and ended."""
+    port = {"streamableHTTP": {"port": 8000}}
+    kubectl.apply(
+        server(namespace, "time"),
+        server(
+            namespace,
+            "web",
+            transport=port,
+            replicas=2,
+            resources={"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"cpu": 2}},
+            env=[{"name": "A", "value": ""}, {"name": "B", "value": "1"}],
+            scheduling={"nodeSelector": {"disk": "ssd"}},
+            podMetadata={"labels": {"team": "a"}, "annotations": {"note": "x"}},
+            network={"egress": {"mode": "Unrestricted"}},
+            volumes=[
+                {"name": "c", "mountPath": "/c", "configMap": {"name": "cfg"}},
+                {"name": "e", "mountPath": "/e", "emptyDir": {"sizeLimit": "1Gi"}},
+            ],
+        ),
+        policy(namespace),
+    )
+    with launcher.running() as running:
+        leads(running)
+        for name in ("time", "web"):
+            kubectl.eventually(
+                "mcpserver",
+                name,
+                lambda it: it.get("status", {}).get("replicas"),
+                namespace=namespace,
+            )
+        kubectl.eventually(
+            "mcpaccesspolicy",
+            "callers",
+            lambda it: it.get("status", {}).get("targetCount") == 2,
+            namespace=namespace,
+        )
+    return namespace
+
+
+@pytest.mark.timeout(300)
+def test_a_restart_and_idle_minutes_write_nothing(
+    launcher: Launcher, control_plane: ControlPlane, settled: str
+) -> None:
+    mark = control_plane.audit.mark()
+
+    with launcher.running() as running:
+        leads(running)
+        stays_silent(control_plane, running, IDLE_SECONDS)
+
+        assert writes(control_plane, mark) == []
+
+
+def test_the_users_object_is_untouched_but_for_its_status(
+    launcher: Launcher, kubectl: Kubectl, namespace: str
+) -> None:
+    kubectl.apply(server(namespace), server_side=True)
+    before = manifest(kubectl, namespace)
+
+    with launcher.running() as running:
+        leads(running)
+        kubectl.eventually(
+            "mcpserver", "time", lambda it: condition(it, "Ready"), namespace=namespace
+        )
+        eventually(lambda: kubectl.get("deployment", "time", namespace), what="the last child")
+    after = manifest(kubectl, namespace)
+
+    assert after["spec"] == before["spec"]
+    volatile = ("managedFields", "resourceVersion")
+    for key in {*before["metadata"], *after["metadata"]} - {*volatile}:
+        assert after["metadata"].get(key) == before["metadata"].get(key)
+    ours = [it for it in after["metadata"]["managedFields"] if it["manager"] != "kubectl"]
+    theirs = [it for it in after["metadata"]["managedFields"] if it["manager"] == "kubectl"]
+    assert theirs == before["metadata"]["managedFields"]
+    (status,) = ours
+    assert (status["manager"], status["subresource"]) == ("ostiary-status", "status")
+    assert set(status["fieldsV1"]) == {"f:status"}
+
+
+def manifest(kubectl: Kubectl, namespace: str) -> Any:
+    arguments = ["get", "mcpserver", "time", "-o", "json", "--show-managed-fields"]
+    return json.loads(kubectl("-n", namespace, *arguments))
