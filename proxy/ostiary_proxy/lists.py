@@ -3,19 +3,49 @@
 Pure.  Item by item by the one `decide`; whatever cannot be read is not passed on.
 """
 
+from typing import Final
+
+from ostiary_proxy.annotations import KEY, flaw
 from ostiary_proxy.era import LISTS
-from ostiary_proxy.message import INTERNAL_ERROR, Id, Json, Rejection, decode, encode, error_body
+from ostiary_proxy.message import INTERNAL_ERROR, Id, Json, decode, encode, error_body
 from ostiary_proxy.policy import Allow, Caller, Kind, Rules, Target, decide
 
+ANNOTATION: Final = KEY.encode()
 
-def visible(method: str, answer: bytes, caller: Caller, rules: Rules, ident: Id | None) -> bytes:
+
+def visible(
+    method: str,
+    answer: bytes,
+    caller: Caller,
+    rules: Rules,
+    ident: Id | None,
+    *,
+    modern: bool = False,
+) -> bytes:
     """The answer as this caller may have it; an error of ours when it is no answer to a list."""
     data = decode(answer)
-    if isinstance(data, dict) and not isinstance(data, Rejection):
+    if isinstance(data, dict):
         kept = narrowed(method, data, caller, rules)
+        if kept is not None and modern and method == "tools/list" and ANNOTATION in answer:
+            kept = _without_flaws(kept)
         if kept is not None:
             return encode(kept)
     return error_body(ident, INTERNAL_ERROR, "The server's list could not be read.")
+
+
+def replayed(answer: bytes, caller: Caller, rules: Rules) -> bytes:
+    """An answer whose question is not known any more: if it is one to a list, it is filtered."""
+    data = decode(answer)
+    if not isinstance(data, dict):
+        return b""
+    result = data.get("result")
+    if isinstance(result, dict):
+        for method, (key, _, _) in LISTS.items():
+            if key in result:
+                data = narrowed(method, data, caller, rules)
+                if data is None:
+                    return b""
+    return encode(data)
 
 
 def narrowed(method: str, data: Json, caller: Caller, rules: Rules) -> Json | None:
@@ -34,6 +64,15 @@ def narrowed(method: str, data: Json, caller: Caller, rules: Rules) -> Json | No
         # Another caller's list differs: no shared cache may keep this one.
         changed["cacheScope"] = "private"
     return {**data, "result": {**result, **changed}}
+
+
+def _without_flaws(data: Json) -> Json:
+    """Less the tools that a modern client must drop."""
+    result = data.get("result")
+    if not isinstance(result, dict):
+        return data
+    tools = [tool for tool in result["tools"] if not flaw(tool.get("inputSchema"))]
+    return {**data, "result": {**result, "tools": tools}}
 
 
 def _may_see(item: object, kind: str, named: str, caller: Caller, rules: Rules) -> bool:

@@ -19,7 +19,7 @@ from ostiary_proxy.exchange import (
     Refused,
     failed,
 )
-from ostiary_proxy.lists import visible
+from ostiary_proxy.lists import replayed, visible
 from ostiary_proxy.message import INVALID_REQUEST, Rejection, decode, encode
 from ostiary_proxy.sse import COMMENT, Decoder, Event, TooLargeError
 from ostiary_proxy.upstream import BrokenError, Connection, SilentError
@@ -75,14 +75,21 @@ def note(exchange: Exchange, body: bytes) -> None:
         exchange.error = code
 
 
+def shown(exchange: Exchange, answer: bytes) -> bytes:
+    """An answer, less what this caller may not see: other than lists, all of it."""
+    message = exchange.message
+    if message is None or message.method not in LISTS or not answer:
+        return answer
+    assert exchange.caller is not None
+    assert exchange.endpoint is not None
+    modern = exchange.spoken is not None and exchange.spoken.era == "modern"
+    rules = exchange.endpoint.rules
+    return visible(message.method, answer, exchange.caller, rules, message.id, modern=modern)
+
+
 async def pass_on(exchange: Exchange, status: int, body: bytes, headers: Headers = ()) -> None:
     """An answer's bytes, less what this caller may not see."""
-    message = exchange.message
-    if message is not None and message.method in LISTS and body:
-        assert exchange.caller is not None
-        assert exchange.endpoint is not None
-        rules = exchange.endpoint.rules
-        body = visible(message.method, body, exchange.caller, rules, message.id)
+    body = shown(exchange, body)
     await exchange.reply(status, body, headers)
 
 
@@ -127,7 +134,8 @@ class _Pump:
         self._watch = watch
         self._decoder = Decoder()
         message = exchange.message
-        self._list = message.method if message is not None and message.method in LISTS else ""
+        # What a GET stream replays may be the answer to a list.
+        self._filters = message is None or message.method in LISTS
 
     async def run(self) -> None:
         exchange, watch = self._exchange, self._watch
@@ -140,7 +148,10 @@ class _Pump:
             exchange.interrupt("broken")
         if exchange.cut == "gone":
             return
-        await exchange.end(closing_words(exchange, watch))
+        # Half an event may have gone out: our own must not become a part of it.
+        gap = b"" if self._filters or self._decoder.idle else b"\n\n"
+        words = closing_words(exchange, watch)
+        await exchange.end(gap + words if words else b"")
 
     async def _next(self) -> bytes | None:
         """The next chunk; our own comments while there is none; None at the end."""
@@ -165,9 +176,9 @@ class _Pump:
                 self._watch.resumable = True
             if event.data:
                 self._watch.saw(event.data, self._exchange)
-            if self._list:
+            if self._filters:
                 await self._exchange.write(self._filtered(event))
-        if not self._list:
+        if not self._filters:
             await self._exchange.write(chunk)
 
     def _filtered(self, event: Event) -> bytes:
@@ -177,11 +188,9 @@ class _Pump:
         data = decode(event.data)
         if isinstance(data, dict) and isinstance(data.get("method"), str):
             return replace(event, data=encode(data)).encode()
-        exchange = self._exchange
-        assert exchange.caller is not None
-        assert exchange.endpoint is not None
-        assert exchange.message is not None
-        rules = exchange.endpoint.rules
-        ident = exchange.message.id
-        seen = visible(self._list, event.data, exchange.caller, rules, ident)
+        if self._exchange.message is not None:
+            return replace(event, data=shown(self._exchange, event.data)).encode()
+        assert self._exchange.caller is not None
+        assert self._exchange.endpoint is not None
+        seen = replayed(event.data, self._exchange.caller, self._exchange.endpoint.rules)
         return replace(event, data=seen).encode()

@@ -3,9 +3,7 @@
 import asyncio
 from typing import Final
 
-from ostiary_proxy.era import LISTS
 from ostiary_proxy.exchange import Exchange, Refused, failed
-from ostiary_proxy.lists import visible
 from ostiary_proxy.mailbox import Letter, Mailbox
 from ostiary_proxy.message import (
     HEADER_MISMATCH,
@@ -15,6 +13,7 @@ from ostiary_proxy.message import (
     PARSE_ERROR,
     UNSUPPORTED_VERSION,
 )
+from ostiary_proxy.relay import shown
 from ostiary_proxy.sse import COMMENT, encode
 from ostiary_proxy.watch import Watch, closing_words, error_code
 
@@ -67,21 +66,12 @@ async def _pass(exchange: Exchange, letter: Letter, watch: Watch) -> bool:
     code = error_code(letter.data)
     if code is not None:
         exchange.error = code
-    data = _seen(exchange, letter.data)
+    data = shown(exchange, letter.data)
     if exchange.answering:
         await exchange.end(encode(data))
     else:
         await exchange.reply(_status(exchange, code), data)
     return True
-
-
-def _seen(exchange: Exchange, data: bytes) -> bytes:
-    message = exchange.message
-    if message is None or message.method not in LISTS:
-        return data
-    assert exchange.caller is not None
-    assert exchange.endpoint is not None
-    return visible(message.method, data, exchange.caller, exchange.endpoint.rules, message.id)
 
 
 def _status(exchange: Exchange, code: int | None) -> int:

@@ -1,8 +1,17 @@
 """What a caller may see of a list.  Security row 12."""
 
+import json
+
 import pytest
-from tests.proxy.peers.scripted import Reply, Scripted, event, result
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.proxy import documents
+from tests.proxy.peers.scripted import Reply, Scripted, error, event, result
 from tests.proxy.rig import http_rig, policy
+from tests.proxy.test_session import open_session
+
+from ostiary_proxy.lists import visible
+from ostiary_proxy.policy import Allow, Caller, Target, compile_rules, decide
 
 LISTS = {
     "json": Reply(body=result(1, {"tools": [{"name": "echo"}, {"name": "hidden_one"}]})),
@@ -57,3 +66,58 @@ async def test_a_filtered_modern_list_is_private() -> None:
         answer = await raw.modern("tools/list")
 
     assert answer.json()["result"] == {**value, "cacheScope": "private"}
+
+
+STREAM = "text/event-stream"
+NAMES = st.sampled_from(["echo", "hidden_one", "get_a", "get_b"])
+GLOBS = st.sampled_from(["*", "echo", "get_*", "hidden_*", "*_one"])
+
+
+@given(st.lists(NAMES), st.lists(GLOBS), st.lists(GLOBS))
+def test_what_is_listed_is_what_may_be_called(
+    names: list[str], allowed: list[str], denied: list[str]
+) -> None:
+    rules = compile_rules(
+        documents.server(policies=(policy(tools=tuple(allowed), deny=tuple(denied)),))
+    )
+    caller = Caller.service_account("agents", "planner")
+    answer = result(1, {"tools": [{"name": name} for name in names]})
+
+    listed = json.loads(visible("tools/list", answer, caller, rules, 1))["result"]["tools"]
+
+    callable_ = [n for n in names if isinstance(decide(Target("tool", n), caller, rules), Allow)]
+    assert [tool["name"] for tool in listed] == callable_
+
+
+def test_an_error_of_the_servers_is_passed_on() -> None:
+    rules = compile_rules(documents.server())
+    answer = error(1, -32601)
+
+    assert visible("tools/list", answer, Caller.anonymous(), rules, 1) == answer
+
+
+async def test_a_list_that_is_replayed_is_filtered_too() -> None:
+    """A legacy client may resume a broken stream by GET, and gets the rest of its answers there."""
+    answers = [
+        b"id: 1\ndata: "
+        + result(5, {"tools": [{"name": "echo"}, {"name": "hidden_one"}], "prompts": []})
+        + b"\n\n",
+        b"id: 2\ndata: hidden_one\n\n",
+        b'id: 3\ndata: {"jsonrpc":"2.0","method":"notifications/vendor"}\n\n',
+        b"id: 4\ndata: " + result(6, {"content": []}) + b"\n\n",
+    ]
+    peer = Scripted(session="s", answers={"GET": lambda _: Reply(body=answers, kind=STREAM)})
+    async with http_rig(peer, policies=(policy(deny=("hidden_*",)),)) as rig, rig.raw() as raw:
+        headers = {"mcp-session-id": await open_session(raw), "last-event-id": "0"}
+        answer = await raw.http.get(rig.url, headers=headers)
+
+    assert b"hidden_one" not in answer.content
+    assert b'"echo"' in answer.content
+    assert b"notifications/vendor" in answer.content
+    assert [line for line in answer.content.splitlines() if line.startswith(b"id: ")] == [
+        b"id: 1",
+        b"id: 2",
+        b"id: 3",
+        b"id: 4",
+    ]
+    assert any(one.headers.get("last-event-id") == "0" for one in peer.seen)
