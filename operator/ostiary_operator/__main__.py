@@ -129,6 +129,7 @@ async def _leading(cluster: Cluster, env: OperatorEnv, stop: asyncio.Event) -> A
         name=env.leaseName,
         identity=f"{env.podName or AGENT}-{os.getpid()}",
         clock=time.monotonic,
+        duration=env.leaseSeconds,
     )
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -96,6 +96,7 @@ class Operator:
             roots=ROOTS,
             route=self._router.route,
             reconcile=self._reconcile,
+            resync_seconds=env.resyncSeconds,
         )
 
     def told_before(self) -> Iterable[Issuer]:

@@ -15,8 +15,10 @@ from .cluster import ApiError, Cluster, Missing, Taken
 from .resources import LEASES, Manifest
 
 DURATION: Final = 15
-"""Seconds without a renewal after which another replica may take over."""
+"""Seconds without a renewal after which another replica may take over.  What follows is meant for
+this duration, and shrinks or grows with it."""
 RENEW_EVERY: Final = 4.0
+TRY_AGAIN_AFTER: Final = 1.0
 GIVE_UP_AFTER: Final = 11.0
 """Less than DURATION: we stop before anybody else may start."""
 LOOK_EVERY: Final = 2.0
@@ -39,6 +41,7 @@ class Lease:
         identity: str,
         clock: Callable[[], float],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        duration: int = DURATION,
     ) -> None:
         self._cluster = cluster
         self._namespace = namespace
@@ -46,6 +49,8 @@ class Lease:
         self._identity = identity
         self._clock = clock
         self._now = now
+        self._duration = duration
+        self._scale = duration / DURATION
         self._held: Manifest | None = None
         self._seen = ("", 0.0)
         """The Lease's resourceVersion, and when it was first seen."""
@@ -57,21 +62,24 @@ class Lease:
             if not waiting:
                 log.info("waiting for the lease", extra={"lease": self._name})
                 waiting = True
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(LOOK_EVERY * self._scale)
         log.info("leading", extra={"lease": self._name, "identity": self._identity})
 
     async def hold(self) -> None:
         """Renew for ever; raises LeaseLost."""
-        renewed = self._clock()
+        renewed, pause = self._clock(), RENEW_EVERY
         while True:
-            await asyncio.sleep(RENEW_EVERY)
+            await asyncio.sleep(pause * self._scale)
+            # Before the write, not after it: others count from the write.
+            began = self._clock()
             try:
-                async with asyncio.timeout(GIVE_UP_AFTER - RENEW_EVERY):
+                async with asyncio.timeout(renewed + GIVE_UP_AFTER * self._scale - began):
                     await self._renew()
-                renewed = self._clock()
+                renewed, pause = began, RENEW_EVERY
             except (ApiError, TimeoutError) as err:
                 log.warning("the lease was not renewed", extra={"reason": str(err)})
-            if self._clock() - renewed > GIVE_UP_AFTER - RENEW_EVERY:
+                pause = TRY_AGAIN_AFTER
+            if self._clock() - renewed >= (GIVE_UP_AFTER - TRY_AGAIN_AFTER) * self._scale:
                 raise LeaseLost("the lease could not be renewed in time")
 
     async def release(self) -> None:
@@ -80,10 +88,20 @@ class Lease:
             return
         try:
             async with asyncio.timeout(2):
-                await self._write(self._held, {**self._spec(), "holderIdentity": ""})
+                await self._give_up(self._held)
         except (ApiError, TimeoutError) as err:
             log.warning("the lease was not released", extra={"reason": str(err)})
         self._held = None
+
+    async def _give_up(self, held: Manifest) -> None:
+        free = {**self._spec(), "holderIdentity": ""}
+        try:
+            await self._write(held, free)
+        except Taken:
+            # A renewal was cut off by the end of this process, and had arrived.
+            found = await self._cluster.get(LEASES, self._namespace, self._name)
+            if found.get("spec", {}).get("holderIdentity") == self._identity:
+                await self._write(found, free)
 
     async def _try(self) -> bool:
         try:
@@ -132,7 +150,7 @@ class Lease:
     def _spec(self) -> dict[str, Any]:
         return {
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": DURATION,
+            "leaseDurationSeconds": self._duration,
             "renewTime": self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
 

@@ -98,6 +98,10 @@ class OperatorEnv(_Closed):
     serviceAccount: Annotated[str, Field(min_length=1)]
     settingsConfigMap: str = "ostiary-settings"
     leaseName: str = "ostiary-operator"
+    leaseSeconds: Annotated[int, Field(ge=3, le=600)] = 15
+    """After how long without a renewal another replica takes over."""
+    resyncSeconds: Annotated[float, Field(ge=1, le=86_400)] = 600
+    """How often everything is listed and compared, whatever the watches told."""
     podName: str = ""
     statusTokenFile: str = ""
     metricsPort: Annotated[int, Field(ge=0, le=65535)] = 9464
@@ -114,6 +118,8 @@ VARIABLES: Final = {
     "OSTIARY_SERVICE_ACCOUNT": "serviceAccount",
     "OSTIARY_SETTINGS_CONFIGMAP": "settingsConfigMap",
     "OSTIARY_LEASE_NAME": "leaseName",
+    "OSTIARY_LEASE_SECONDS": "leaseSeconds",
+    "OSTIARY_RESYNC_SECONDS": "resyncSeconds",
     "OSTIARY_POD_NAME": "podName",
     "OSTIARY_STATUS_TOKEN_FILE": "statusTokenFile",
     "OSTIARY_METRICS_PORT": "metricsPort",
