@@ -18,7 +18,7 @@ from e2e.cluster.node import Node, held
 from e2e.cluster.paths import ROOT
 from e2e.cluster.plugin import prepare
 from e2e.cluster.programs import program
-from e2e.world import World
+from e2e.world import GRANTED, World
 
 HERE: Final = Path(__file__).resolve().parent
 SYSTEM: Final = "ostiary-system"
@@ -71,7 +71,9 @@ def operator_installed(cluster: Node | None, kubectl: Kubectl) -> str:
     changed = cluster.load("product") if cluster else []
     was_there = kubectl.get("deployment", "ostiary-operator", SYSTEM) is not None
     release(kubectl, "ostiary-crds")
-    release(kubectl, "ostiary", **_image("operator", OPERATOR), **_image("proxy", PROXY))
+    images = _image("operator", OPERATOR) | _image("proxy", PROXY)
+    granted = {f"identityGrants.{GRANTED}.kubernetesToken": "true"}
+    release(kubectl, "ostiary", **images, **granted)
     if was_there and OPERATOR in changed:  # a kept cluster runs an older image of the same tag
         kubectl("-n", SYSTEM, "rollout", "restart", "deployment/ostiary-operator")
         status = ("rollout", "status", "deployment/ostiary-operator", "--timeout=60s")

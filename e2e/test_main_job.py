@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from e2e.cluster.kubectl import namespace_manifest
 from e2e.samples import ECHOING, Sample
-from e2e.world import World, accounts, condition, labelled, policy, server, url
+from e2e.world import GRANTED, World, accounts, condition, labelled, policy, server, url
 
 
 @pytest.mark.parametrize("sample", ECHOING, ids=lambda sample: sample.name)
@@ -50,9 +51,12 @@ def test_the_four_line_minimum_is_ready_private_and_answers_nobody(
 
 
 def test_pods_pass_restricted_pod_security_and_hold_no_kubernetes_token(
-    world: World, make_namespace
+    world: World, request: pytest.FixtureRequest
 ) -> None:
-    strict = make_namespace("strict", labels={"pod-security.kubernetes.io/enforce": "restricted"})
+    strict = GRANTED
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    world.kubectl.apply(namespace_manifest(strict, labels))
+    request.addfinalizer(lambda: world.kubectl("delete", "ns", strict))
     sample = ECHOING[0]
     world.kubectl.apply(
         server(strict, "without", sample.spec),

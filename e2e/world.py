@@ -15,6 +15,8 @@ from e2e.cluster.waiting import eventually
 
 HERE: Final = Path(__file__).resolve().parent
 API: Final = "ostiary.dev/v1alpha1"
+GRANTED: Final = "e2e-granted"
+"""The namespace whose servers the chart's values let have a Kubernetes token."""
 
 
 def server(namespace: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
