@@ -7,6 +7,7 @@ import time
 from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from ostiary_proxy.config import Issuer, StatusReport
 
@@ -32,61 +33,34 @@ from .server import Servers
 from .settings import OperatorEnv
 from .workqueue import Workqueue
 
+CLOCK: Final = time.monotonic
+
 
 class Operator:
     """Every part, made once.  What somebody must start or ask is public."""
 
     def __init__(self, *, cluster: Cluster, env: OperatorEnv, metrics: Metrics) -> None:
-        clock = time.monotonic
+        self._cluster, self._env, self._metrics = cluster, env, metrics
         self.cache = cache = Cache()
-        self.queue: Queue = Workqueue(clock=clock)
+        self.queue: Queue = Workqueue(clock=CLOCK)
         self.settings = LiveSettings(
             cache=cache, namespace=env.namespace, name=env.settingsConfigMap
         )
-        self._models = models = Models(cache)
-        self._router = Router(cache=cache, models=models, settings=self.settings.place)
-        self.issuer = ClusterIssuer(cluster=cluster, clock=clock, changed=self._look_at_servers)
+        self._models = Models(cache)
+        self._router = Router(cache=cache, models=self._models, settings=self.settings.place)
+        self.issuer = ClusterIssuer(cluster=cluster, clock=CLOCK, changed=self._look_at_servers)
         self.reports = Reports(
             token_file=Path(env.statusTokenFile),
             metrics=metrics,
-            clock=clock,
+            clock=CLOCK,
             changed=self._reported,
         )
-        publisher = Publisher(
+        self._observer = Observer(cluster=cluster, cache=cache, reports=self.reports)
+        self._publisher = Publisher(
             cluster=cluster, cache=cache, metrics=metrics, reporter=env.podName, now=_now
         )
-        writer = Children(cluster=cluster, cache=cache, metrics=metrics)
-        observer = Observer(cluster=cluster, cache=cache, reports=self.reports)
-        producer = Producer(
-            cache=cache,
-            models=models,
-            settings=self.settings,
-            env=env,
-            issuer=self.issuer,
-            writer=writer,
-            masters=Masters(cluster=cluster, cache=cache, children=writer, clock=clock, now=_now),
-            observer=observer,
-            now=_now,
-        )
-        self._servers = Servers(
-            cache=cache,
-            models=models,
-            producer=producer,
-            nudger=Nudger(cluster=cluster, clock=clock),
-            observer=observer,
-            reports=self.reports,
-            publisher=publisher,
-            now=_now,
-            enforcement_changed=self._look_at_policies,
-        )
-        self._policies = Policies(
-            cache=cache,
-            models=models,
-            observer=observer,
-            servers=self._servers,
-            publisher=publisher,
-            now=_now,
-        )
+        self._servers = self._make_servers(self._make_producer())
+        self._policies = self._make_policies(self._servers)
         self.controller = Controller(
             cluster=cluster,
             cache=cache,
@@ -103,6 +77,44 @@ class Operator:
         """Issuers in the documents that an earlier process wrote."""
         for config_map in self.cache.all(CONFIG_MAPS):
             yield from issuers_in(config_map)
+
+    def _make_producer(self) -> Producer:
+        cluster, cache = self._cluster, self.cache
+        writer = Children(cluster=cluster, cache=cache, metrics=self._metrics)
+        return Producer(
+            cache=cache,
+            models=self._models,
+            settings=self.settings,
+            env=self._env,
+            issuer=self.issuer,
+            writer=writer,
+            masters=Masters(cluster=cluster, cache=cache, children=writer, clock=CLOCK, now=_now),
+            observer=self._observer,
+            now=_now,
+        )
+
+    def _make_servers(self, producer: Producer) -> Servers:
+        return Servers(
+            cache=self.cache,
+            models=self._models,
+            producer=producer,
+            nudger=Nudger(cluster=self._cluster, clock=CLOCK),
+            observer=self._observer,
+            reports=self.reports,
+            publisher=self._publisher,
+            now=_now,
+            enforcement_changed=self._look_at_policies,
+        )
+
+    def _make_policies(self, servers: Servers) -> Policies:
+        return Policies(
+            cache=self.cache,
+            models=self._models,
+            observer=self._observer,
+            servers=servers,
+            publisher=self._publisher,
+            now=_now,
+        )
 
     async def _reconcile(self, key: Key) -> float | None:
         chosen = self._policies if key.resource == POLICIES else self._servers

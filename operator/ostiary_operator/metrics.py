@@ -26,47 +26,41 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 
 class Metrics:
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
         self.queue_depth = Gauge(
-            "ostiary_queue_depth", "Keys that wait for a worker.", registry=self.registry
+            "ostiary_queue_depth", "Keys that wait for a worker.", registry=registry
         )
         self.reconciles = Histogram(
             "ostiary_reconcile_seconds",
             "Seconds of a reconcile, by kind and result (ok, retry, error).",
             ["kind", "result"],
             buckets=SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self.events = Counter(
-            "ostiary_watch_events_total",
-            "Watch events, by kind.",
-            ["kind"],
-            registry=self.registry,
+            "ostiary_watch_events_total", "Watch events, by kind.", ["kind"], registry=registry
         )
         self.objects = Gauge(
-            "ostiary_cached_objects",
-            "Objects seen by the last list.",
-            ["kind"],
-            registry=self.registry,
+            "ostiary_cached_objects", "Objects seen by the last list.", ["kind"], registry=registry
         )
         self.writes = Counter(
             "ostiary_writes_total",
             "Writes to the API server, by kind and verb.",
             ["kind", "verb"],
-            registry=self.registry,
+            registry=registry,
         )
         self.polls = Counter(
             "ostiary_report_polls_total",
             "Polls of our proxies' status, by result (report, unchanged, failed).",
             ["result"],
-            registry=self.registry,
+            registry=registry,
         )
         self.proxies = Gauge(
-            "ostiary_polled_proxies", "Proxies whose status is polled.", registry=self.registry
+            "ostiary_polled_proxies", "Proxies whose status is polled.", registry=registry
         )
-        self.leader = Gauge("ostiary_leader", "1 while this replica leads.", registry=self.registry)
+        self.leader = Gauge("ostiary_leader", "1 while this replica leads.", registry=registry)
 
 
 @asynccontextmanager
