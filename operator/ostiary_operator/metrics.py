@@ -83,10 +83,10 @@ async def serve(
     app = web.Application()
     app.add_routes([web.get("/metrics", text), web.get("/healthz", alive), web.get("/readyz", fit)])
     # No connection is kept: each would be a task that kopf waits for at its end.
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=0)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=0, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, shutdown_timeout=1)
+        site = web.TCPSite(runner, host, port)
         await site.start()
         # Where port 0 was asked for, both families got one of their own: name IPv4's.
         bound = int(min(runner.addresses, key=len)[1])
