@@ -1,0 +1,77 @@
+"""Log lines as a log store reads them."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from ostiary_operator.logs import start_logging
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    root, stream = logging.getLogger(), io.StringIO()
+    quiet = [logging.getLogger(name) for name in ("kopf.objects", "aiohttp.access")]
+    before = root.handlers[:], root.level, [logger.level for logger in quiet]
+    start_logging("INFO", stream)
+    yield stream
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    for logger, level in zip(quiet, before[2], strict=True):
+        logger.setLevel(level)
+
+
+def read(lines: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines.getvalue().splitlines()]
+
+
+def test_a_line_is_one_json_object_with_its_fields(lines: io.StringIO) -> None:
+    logging.getLogger("ostiary_operator.apply").info(
+        "applied %d", 3, extra={"kind": "Service", "seconds": 0.5}
+    )
+
+    (line,) = read(lines)
+    assert datetime.fromisoformat(line.pop("time")).tzinfo is not None
+    assert line == {
+        "level": "info",
+        "logger": "ostiary_operator.apply",
+        "message": "applied 3",
+        "kind": "Service",
+        "seconds": 0.5,
+    }
+
+
+def test_a_message_of_many_lines_stays_on_one(lines: io.StringIO) -> None:
+    logging.getLogger("x").warning("one\ntwo é")
+
+    assert lines.getvalue().count("\n") == 1
+    assert read(lines)[0]["message"] == "one\ntwo é"
+
+
+def test_a_traceback_stays_on_the_line_of_its_error(lines: io.StringIO) -> None:
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("x").exception("failed")
+
+    (line,) = read(lines)
+    assert line["level"] == "error"
+    assert line["error"].endswith("ValueError: broken")
+
+
+def test_objects_that_others_attach_are_left_out(lines: io.StringIO) -> None:
+    logging.getLogger("x").info("said", extra={"settings": object(), "k8s_ref": {"a": 1}})
+
+    assert set(read(lines)[0]) == {"time", "level", "logger", "message"}
+
+
+def test_what_is_below_the_level_is_not_written(lines: io.StringIO) -> None:
+    logging.getLogger("x").debug("too small")
+    logging.getLogger("kopf.objects").info("Handler succeeded.")
+    logging.getLogger("aiohttp.access").info("GET /metrics")
+
+    assert read(lines) == []
