@@ -1,0 +1,46 @@
+"""A watch that must list anew (410 Gone) never tells what vanished meanwhile: we find it out."""
+
+import base64
+import json
+from urllib.request import urlopen
+
+import pytest
+from e2e.cluster.controlplane import ControlPlane
+from e2e.cluster.kubectl import Kubectl
+from e2e.cluster.waiting import eventually
+from tests.operator_api.installed import Launcher, leads
+from tests.operator_api.manifests import server
+
+
+def vanish(plane: ControlPlane, key: str) -> None:
+    """Out of etcd, past the API server: no watch event will ever tell of it."""
+    body = json.dumps({"key": base64.b64encode(key.encode()).decode()}).encode()
+    with urlopen(f"{plane.layout.etcd_url}/v3/kv/deleterange", data=body, timeout=10) as answer:
+        assert json.load(answer)["deleted"] == "1"
+
+
+@pytest.mark.timeout(240)
+def test_a_child_that_vanished_before_a_relist_comes_back_long_before_the_resync(
+    launcher: Launcher, kubectl: Kubectl, control_plane: ControlPlane, namespace: str
+) -> None:
+    kubectl.apply(server(namespace))
+    # Long enough for an outage on a slow machine.
+    settings = {"OSTIARY_LEASE_SECONDS": "120", "OSTIARY_LOG_LEVEL": "DEBUG"}
+    with launcher.running(**settings) as running:
+        leads(running)
+        eventually(lambda: kubectl.get("deployment", "time", namespace), what="the last child")
+        before = kubectl.get("service", "time-pods", namespace)
+        assert before
+
+        control_plane.kill_apiserver()
+        vanish(control_plane, f"/registry/services/specs/{namespace}/time-pods")
+        control_plane.compact()
+        control_plane.start_apiserver()
+
+        found = eventually(
+            lambda: kubectl.get("service", "time-pods", namespace),
+            seconds=60,
+            what="the vanished child",
+        )
+        assert found["metadata"]["uid"] != before["metadata"]["uid"]
+        assert "Restarting the watch-stream for services.v1" in running.logged()
