@@ -32,7 +32,7 @@ class Credentials:
     token_file: Path | None = None
 
     async def headers(self) -> dict[str, str]:
-        """None where a client certificate speaks for us."""
+        """Empty where a client certificate speaks for us."""
         token = await read_token(self.token_file) if self.token_file else self.token
         return {"Authorization": f"Bearer {token}"} if token else {}
 
@@ -69,7 +69,10 @@ def from_kubeconfig(path: Path) -> Credentials:
 
 
 def _named(document: Any, plural: str, singular: str, name: str) -> Any:
-    return next(entry[singular] for entry in document[plural] if entry["name"] == name) or {}
+    for entry in document[plural]:
+        if entry["name"] == name:
+            return entry[singular] or {}
+    raise KeyError(f"{singular} {name}")
 
 
 def _credentials(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> Credentials:
