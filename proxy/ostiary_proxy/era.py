@@ -9,8 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from ostiary_proxy.message import (
     HEADER_MISMATCH,
@@ -82,8 +81,7 @@ _SENTINEL: Final = re.compile(rb"=\?base64\?(.*)\?=")
 _PLAIN_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(NamedTuple):
     """The era and revision of one request."""
 
     era: Era

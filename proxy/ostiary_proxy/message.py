@@ -7,10 +7,9 @@ else survives as it came.  Which revision is spoken is `era`'s business, who may
 """
 
 import json
-import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -31,8 +30,10 @@ KEYS: Final = 1024
 LONGEST_ID: Final = 1024
 LONGEST_METHOD: Final = 256
 
-# Runs of digits that a 64-bit integer may not hold; the C parser would round them.
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+# Runs of digits that a 64-bit integer may not hold; the C parser would round them.  Two C loops:
+# an expression of `re` costs more than the parse.
+_LONG_NUMBER: Final = b"0" * 19
+_AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2E for byte in range(256))
 
 Id = str | int
 Json = dict[str, Any]
@@ -56,9 +57,9 @@ class Rejection:
         return error_body(self.id, self.code, self.message, self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One JSON-RPC message."""
+class Message(NamedTuple):
+    """One JSON-RPC message.  A tuple: as unchangeable as a frozen class, and made in a fifth of its
+    time."""
 
     kind: Literal["request", "notification", "response"]
     id: Id | None
@@ -93,7 +94,7 @@ def decode(body: bytes) -> Any:
         why = f"The body holds more than {CONTAINERS} objects and lists."
         return Rejection(413, INVALID_REQUEST, why, reason="TooLarge")
     try:
-        if _LONG_NUMBER.search(body) is None:
+        if _LONG_NUMBER not in body.translate(_AS_ZERO):
             return orjson.loads(body)
         orjson.loads(body)  # strict where the next parser is lenient: NaN, control characters
         return json.loads(body, parse_float=_finite)
