@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
@@ -120,7 +121,8 @@ class Launcher:
 
 def leads(running: Running, seconds: float = 30) -> None:
     def look() -> bool:
-        assert running.process.poll() is None, running.logged()
+        if running.process.poll() is not None:
+            pytest.fail(f"it ended: {running.logged()}")
         return '"leading"' in running.logged()
 
     eventually(look, seconds=seconds, what="an operator that leads")

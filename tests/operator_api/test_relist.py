@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -9,7 +10,7 @@ from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
 from tests.operator_api.installed import Launcher, leads
-from tests.operator_api.manifests import server
+from tests.operator_api.manifests import policy, server
 
 
 def vanish(plane: ControlPlane, key: str) -> None:
@@ -19,11 +20,16 @@ def vanish(plane: ControlPlane, key: str) -> None:
         assert json.load(answer)["deleted"] == "1"
 
 
+def granted(kubectl: Kubectl, namespace: str) -> Any:
+    found = kubectl.get("configmap", "time-proxy", namespace)
+    return found and json.loads(found["data"]["config.json"])["servers"][0]["policies"]
+
+
 @pytest.mark.timeout(240)
-def test_a_child_that_vanished_before_a_relist_comes_back_long_before_the_resync(
+def test_what_vanished_before_a_relist_is_noticed_long_before_the_resync(
     launcher: Launcher, kubectl: Kubectl, control_plane: ControlPlane, namespace: str
 ) -> None:
-    kubectl.apply(server(namespace))
+    kubectl.apply(server(namespace), policy(namespace))
     # Long enough for an outage on a slow machine.
     settings = {"OSTIARY_LEASE_SECONDS": "120", "OSTIARY_LOG_LEVEL": "DEBUG"}
     with launcher.running(**settings) as running:
@@ -31,9 +37,11 @@ def test_a_child_that_vanished_before_a_relist_comes_back_long_before_the_resync
         eventually(lambda: kubectl.get("deployment", "time", namespace), what="the last child")
         before = kubectl.get("service", "time-pods", namespace)
         assert before
+        eventually(lambda: granted(kubectl, namespace), what="the policy's rules")
 
         control_plane.kill_apiserver()
         vanish(control_plane, f"/registry/services/specs/{namespace}/time-pods")
+        vanish(control_plane, f"/registry/ostiary.dev/mcpaccesspolicies/{namespace}/callers")
         control_plane.compact()
         control_plane.start_apiserver()
 
@@ -43,4 +51,5 @@ def test_a_child_that_vanished_before_a_relist_comes_back_long_before_the_resync
             what="the vanished child",
         )
         assert found["metadata"]["uid"] != before["metadata"]["uid"]
+        eventually(lambda: not granted(kubectl, namespace), seconds=60, what="the grant gone")
         assert "Restarting the watch-stream for services.v1" in running.logged()
