@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .api import FIELD_MANAGER, GROUP, LABEL_SERVER, MCPServer
+from .api import FIELD_MANAGER, GROUP, MCPServer
 from .cache import Cache, controller_of, is_leaving, name_of, uid_of
 from .cluster import JSON_PATCH, Cluster, Missing, Taken
 from .likeness import digest, matches, project
@@ -82,7 +82,7 @@ class Children:
         """Delete children of this root that are wanted no more."""
         root = server.metadata
         for resource in CHILDREN:
-            for live in self._cache.labelled(resource, root.namespace, LABEL_SERVER, root.name):
+            for live in self._cache.labelled(resource, root.namespace, root.name):
                 place = (resource, *name_of(live))
                 if place not in keep and _owner(live) == root.uid and not is_leaving(live):
                     await self.remove(resource, live)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .api import LABEL_SERVER
 from .resources import Manifest, Resource
 
 REMEMBERED_DELETIONS: Final = 10_000
@@ -68,8 +69,14 @@ def _slim(manifest: Manifest) -> Manifest:
 
 
 class Cache:
-    def __init__(self) -> None:
+    """`indexed`: the label by which `labelled` finds objects without a walk over their namesakes'
+    whole namespace."""
+
+    def __init__(self, *, indexed: str = LABEL_SERVER) -> None:
         self._objects: dict[Resource, dict[str, dict[str, Manifest]]] = {}
+        self._indexed = indexed
+        self._index: dict[tuple[Resource, str, str], set[str]] = {}
+        """Names by kind, namespace and value of the indexed label."""
         self._deleted: OrderedDict[str, None] = OrderedDict()
 
     def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
@@ -83,13 +90,11 @@ class Cache:
         for named in list(self._objects.get(resource, {}).values()):
             yield from list(named.values())
 
-    def labelled(
-        self, resource: Resource, namespace: str, key: str, value: str
-    ) -> tuple[Manifest, ...]:
+    def labelled(self, resource: Resource, namespace: str, value: str) -> tuple[Manifest, ...]:
+        """Objects whose indexed label has this value, by name."""
+        named = self.within(resource, namespace)
         return tuple(
-            manifest
-            for _, manifest in sorted(self.within(resource, namespace).items())
-            if manifest["metadata"].get("labels", {}).get(key) == value
+            named[name] for name in sorted(self._index.get((resource, namespace, value), ()))
         )
 
     def see(self, resource: Resource, manifest: Manifest) -> Change | None:
@@ -101,7 +106,11 @@ class Cache:
         if before is not None and version_of(before) >= version_of(manifest):
             return None
         after = _slim(manifest)
+        if before is not None:
+            self._forget(resource, namespace, name)
         self._objects.setdefault(resource, {}).setdefault(namespace, {})[name] = after
+        if value := self._value(after):
+            self._index.setdefault((resource, namespace, value), set()).add(name)
         return Change(resource, before, after)
 
     def lose(self, resource: Resource, manifest: Manifest) -> Change | None:
@@ -134,6 +143,13 @@ class Cache:
 
     def _forget(self, resource: Resource, namespace: str, name: str) -> None:
         named = self._objects[resource][namespace]
-        del named[name]
+        place = (resource, namespace, self._value(named.pop(name)))
         if not named:
             del self._objects[resource][namespace]
+        if place in self._index:
+            self._index[place].discard(name)
+            if not self._index[place]:
+                del self._index[place]
+
+    def _value(self, manifest: Manifest) -> str:
+        return str(manifest["metadata"].get("labels", {}).get(self._indexed, ""))

@@ -39,7 +39,7 @@ class Observer:
 
     def pods(self, server: MCPServer) -> tuple[Manifest, ...]:
         metadata = server.metadata
-        return self._cache.labelled(PODS, metadata.namespace, LABEL_SERVER, metadata.name)
+        return self._cache.labelled(PODS, metadata.namespace, metadata.name)
 
     def namespaces(self) -> dict[str, Mapping[str, str]]:
         return {
@@ -74,7 +74,13 @@ class Observer:
         self, server: MCPServer, pod_labels: Mapping[str, str], ours: Rendered
     ) -> tuple[str, ...]:
         others = self._cache.within(NETWORK_POLICIES, server.metadata.namespace)
-        return widened_by(pod_labels, ours, others.values())
+        # Those of our other servers, one per server, could not select its pods: not looked at.
+        strangers = [
+            it
+            for it in others.values()
+            if _wanted_label(it) in (None, pod_labels.get(LABEL_SERVER))
+        ]
+        return widened_by(pod_labels, ours, strangers)
 
     async def complaints(self, pods: tuple[Manifest, ...], now: datetime) -> Complaints:
         events: list[Manifest] = []
@@ -101,6 +107,13 @@ class Observer:
         owners = (found or {}).get("metadata", {}).get("ownerReferences", ())
         is_ours = any(owner["uid"] == server.metadata.uid for owner in owners)
         return found if is_ours else None
+
+
+def _wanted_label(network_policy: Manifest) -> str | None:
+    """Which server's pods it can select at most; None: any."""
+    selector = network_policy["spec"].get("podSelector") or {}
+    value: str | None = (selector.get("matchLabels") or {}).get(LABEL_SERVER)
+    return value
 
 
 def _waits_for_volumes(pod: Manifest) -> bool:

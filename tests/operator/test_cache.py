@@ -138,17 +138,29 @@ def test_managed_fields_are_not_kept() -> None:
 
 
 def test_objects_are_found_by_namespace_and_by_label() -> None:
-    cache = Cache()
+    cache = Cache(indexed="server")
     labelled = [pod(name, labels={"server": "time"}) for name in ("b", "a")]
     for manifest in (*labelled, pod("c"), pod("d", labels={"server": "notes"})):
         cache.see(PODS, manifest)
     cache.see(PODS, pod("e", namespace="shop", labels={"server": "time"}))
 
-    found = cache.labelled(PODS, "tools", "server", "time")
+    found = cache.labelled(PODS, "tools", "time")
 
     assert found == (labelled[1], labelled[0])
     assert set(cache.within(PODS, "tools")) == {"a", "b", "c", "d"}
     assert set(cache.within(PODS, "nowhere")) == set()
+
+
+def test_an_object_is_found_by_the_label_it_bears_now() -> None:
+    cache = Cache(indexed="server")
+    cache.see(PODS, pod("a", labels={"server": "time"}))
+
+    cache.see(PODS, pod("a", version=2, labels={"server": "notes"}))
+    assert cache.labelled(PODS, "tools", "time") == ()
+    assert len(cache.labelled(PODS, "tools", "notes")) == 1
+
+    cache.lose(PODS, pod("a", version=3, labels={"server": "notes"}))
+    assert cache.labelled(PODS, "tools", "notes") == ()
 
 
 def test_a_loop_over_all_outlives_a_loss_within_it() -> None:
