@@ -61,6 +61,7 @@ class FakeApi:
     before: Callable[[Seen], web.Response | None] = lambda seen: None
     """May answer in the server's place: an outage, a quota, a webhook."""
     page: int = 500
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
         self._versions = itertools.count(1)
@@ -186,7 +187,7 @@ class FakeApi:
     def _keep(self, path: str, manifest: Json) -> Json:
         old = self.objects.get(path, {"metadata": {}})["metadata"]
         self.version = next(self._versions)
-        made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        made = self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         given = manifest["metadata"]
         metadata = {
             **given,
