@@ -25,8 +25,6 @@ from ostiary_operator.resources import (
 from ostiary_operator.watch import FIRST_BACKOFF, LAST_BACKOFF, Backoffs, make_settings, watch
 from ostiary_operator.workqueue import Workqueue
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:kopf")
-
 
 class Watching:
     """kopf over the small API server, with a controller that only takes notes."""
