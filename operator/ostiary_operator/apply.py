@@ -185,9 +185,13 @@ class Children:
         self._metrics.writes.labels(resource.kind, verb).inc()
 
 
+def signature(wanted: Manifest) -> str:
+    return digest(wanted)[:32]
+
+
 def _signed(wanted: Manifest) -> Manifest:
     metadata = wanted["metadata"]
-    annotations = {**metadata.get("annotations", {}), DIGEST_ANNOTATION: digest(wanted)[:32]}
+    annotations = {**metadata.get("annotations", {}), DIGEST_ANNOTATION: signature(wanted)}
     return {**wanted, "metadata": {**metadata, "annotations": annotations}}
 
 

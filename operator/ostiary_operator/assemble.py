@@ -28,6 +28,7 @@ from .produce import Producer
 from .publish import Publisher
 from .reports import Reports
 from .resources import CONFIG_MAPS, POLICIES, ROOTS, WATCHED
+from .rollout import Rollout
 from .routing import Router
 from .server import Servers
 from .settings import OperatorEnv
@@ -90,6 +91,7 @@ class Operator:
             writer=writer,
             masters=Masters(cluster=cluster, cache=cache, children=writer, clock=CLOCK, now=_now),
             observer=self._observer,
+            rollout=Rollout(clock=CLOCK),
             now=_now,
         )
 

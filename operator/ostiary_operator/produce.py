@@ -29,12 +29,16 @@ from .resources import (
     CONFIG_MAPS,
     DEPLOYMENTS,
     NETWORK_POLICIES,
+    SERVERS,
     Manifest,
     resource_of,
 )
+from .rollout import Rollout, marked, nobody_asked
 from .settings import OperatorEnv
 from .status import Conflict, Failure
 
+TURN_SECONDS: Final = 30.0
+"""A server that waits for its turn looks again this often: of many, one does so all the time."""
 CONFLICT_SECONDS: Final = 15.0
 """Nobody tells when the holder of a name lets go of it: looked at again this often."""
 
@@ -63,6 +67,7 @@ class _Outcome:
     error: ApiError | None = None
     """The first refusal."""
     live: dict[Place, Manifest] = field(default_factory=dict)
+    delay: float | None = None
 
     @property
     def is_clean(self) -> bool:
@@ -85,6 +90,7 @@ class Producer:
         writer: Children,
         masters: Masters,
         observer: Observer,
+        rollout: Rollout,
         now: Callable[[], datetime],
     ) -> None:
         self._cache = cache
@@ -95,6 +101,7 @@ class Producer:
         self._writer = writer
         self._masters = masters
         self._observer = observer
+        self._rollout = rollout
         self._now = now
 
     async def produce(
@@ -117,7 +124,7 @@ class Producer:
             conflicts=tuple(outcome.conflicts),
             failures=tuple(outcome.failures),
             error=outcome.error,
-            delay=CONFLICT_SECONDS if outcome.conflicts else held.delay,
+            delay=CONFLICT_SECONDS if outcome.conflicts else held.delay or outcome.delay,
         )
 
     def forget(self, namespace: str, uid: str) -> None:
@@ -171,8 +178,13 @@ class Producer:
 
     async def _write(self, server: MCPServer, wanted: list[Rendered], outcome: _Outcome) -> None:
         for child in wanted:
-            if child["kind"] == DEPLOYMENTS.kind and not outcome.is_clean:
-                return
+            if child["kind"] == DEPLOYMENTS.kind:
+                if not outcome.is_clean:
+                    return
+                child = marked(child, server.metadata.generation)
+                if not self._is_its_turn(server, child):
+                    outcome.delay = TURN_SECONDS
+                    continue
             try:
                 live = await self._writer.ensure(child, server.metadata.uid)
             except NamespaceEnding:
@@ -185,6 +197,20 @@ class Producer:
             else:
                 outcome.live[(resource_of(child), *name_of(child))] = live
         await self._writer.prune(server, self._kept(server, wanted))
+
+    def _is_its_turn(self, server: MCPServer, wanted: Manifest) -> bool:
+        """Whether the Deployment may change now, if it is not its owner who changes it."""
+        live = self._observer.deployment(server)
+        self._rollout.look(server.metadata.uid, live)
+        if live is None or not nobody_asked(wanted, live):
+            return True
+        settings = self._settings.current
+        return settings.proxyRollout == "Batched" and self._rollout.admits(
+            server.metadata.uid,
+            live,
+            wave=settings.model_dump_json(),
+            servers=sum(1 for _ in self._cache.all(SERVERS)),
+        )
 
     def _kept(self, server: MCPServer, wanted: list[Rendered]) -> set[Place]:
         metadata = server.metadata

@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .api import GROUP
+from .apply import DIGEST_ANNOTATION, signature
 from .resources import Manifest
 
 SHARE: Final = 0.05
@@ -17,6 +19,9 @@ SHARE: Final = 0.05
 MOST_FAILURES: Final = 3
 LONGEST_SECONDS: Final = 900.0
 """A Deployment that did not come up in this time did not come up; its own deadline is shorter."""
+
+SOURCE_ANNOTATION: Final = f"{GROUP}/source-generation"
+"""On a Deployment: which generation of its MCPServer it was last made from."""
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +74,21 @@ class Rollout:
                 "a server did not come up with the new template",
                 extra={"server": str(server), "halted": self.halted},
             )
+
+
+def marked(wanted: Manifest, generation: int) -> dict[str, Any]:
+    """The Deployment with a note of which version of the owner's object it comes from."""
+    metadata = wanted["metadata"]
+    annotations = {**metadata.get("annotations", {}), SOURCE_ANNOTATION: str(generation)}
+    return {**wanted, "metadata": {**metadata, "annotations": annotations}}
+
+
+def nobody_asked(wanted: Manifest, live: Manifest) -> bool:
+    """`wanted` is marked, differs from what was last applied, and its owner changed nothing."""
+    then = live["metadata"].get("annotations", {})
+    now = wanted["metadata"]["annotations"]
+    same_source = then.get(SOURCE_ANNOTATION) in (None, now[SOURCE_ANNOTATION])
+    return same_source and then.get(DIGEST_ANNOTATION) != signature(wanted)
 
 
 def is_up(deployment: Manifest) -> bool:

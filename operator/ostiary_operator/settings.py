@@ -81,6 +81,9 @@ class ClusterSettings(_Closed):
     proxyResources: Resources = Resources()
     """Of the proxy container and of the init container that installs the shim."""
     defaults: Defaults = Defaults()
+    proxyRollout: Literal["Batched", "OnNextChange"] = "Batched"
+    """How a new proxy image, or another change that no owner made, reaches running servers: a few
+    at a time, or each at its owner's next edit."""
 
     @field_validator("clusterCIDRs")
     @classmethod

@@ -36,6 +36,7 @@ from ostiary_operator.resources import (
     SERVERS,
     SERVICES,
 )
+from ostiary_operator.rollout import Rollout
 from ostiary_operator.settings import SETTINGS_KEY
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
@@ -86,6 +87,7 @@ class Bench:
                 now=lambda: NOW,
             ),
             observer=Observer(cluster=self.cluster, cache=self.cache, reports=reports),
+            rollout=Rollout(clock=clock),
             now=lambda: NOW,
         )
         self.api.forget_requests()
