@@ -10,6 +10,10 @@ import urllib.error
 import urllib.request
 
 
+def lowered(headers) -> dict:
+    return {name.lower(): value for name, value in headers.items()}
+
+
 def main() -> None:
     asked = json.loads(sys.argv[1])
     data = None if asked["body"] is None else json.dumps(asked["body"]).encode()
@@ -18,10 +22,10 @@ def main() -> None:
     seen = {"status": 0, "headers": {}, "body": "", "error": ""}
     try:
         with opener.open(request, timeout=asked["timeout"]) as answer:
-            seen |= {"status": answer.status, "headers": dict(answer.headers)}
+            seen |= {"status": answer.status, "headers": lowered(answer.headers)}
             seen["body"] = answer.read(1 << 20).decode(errors="replace")
     except urllib.error.HTTPError as err:
-        seen |= {"status": err.code, "headers": dict(err.headers)}
+        seen |= {"status": err.code, "headers": lowered(err.headers)}
         seen["body"] = err.read(1 << 20).decode(errors="replace")
     except OSError as err:
         seen["error"] = f"{type(err).__name__}: {err}"

@@ -21,7 +21,8 @@ BROKEN = {
         {"BackendUnavailable", "CrashLooping"},
     ),
     "a server that never answers": (
-        STDIO.spec | {"command": ["python3", "-c", "import time; time.sleep(10000)"]},
+        STDIO.spec
+        | {"command": ["python3", "-c", "import time; time.sleep(10000)"], "startupSeconds": 10},
         {"BackendUnavailable"},
     ),
     "a server that writes garbage": (

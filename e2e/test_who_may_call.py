@@ -57,7 +57,7 @@ def test_a_token_for_a_sibling_opens_nothing(world: World, served) -> None:
         refused = call(planner, tools, token=token)
 
         assert refused.status == 401
-        assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+        assert refused.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_tools_are_listed_exactly_as_they_may_be_called(world: World, served) -> None:

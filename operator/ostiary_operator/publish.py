@@ -62,7 +62,10 @@ class Publisher:
         live = await self._cluster.apply(
             resource, body, manager=STATUS_MANAGER, subresource="status"
         )
-        self._cache.see(resource, live)
+        if _same_meaning(manifest, live):
+            # Otherwise the answer bears an edit of the user's that no watch has told of yet: seen
+            # here, it would be taken for an echo there, and nobody would act on it.
+            self._cache.see(resource, live)
         standing = digest(project(status, live.get("status", {})))
         self._left[uid_of(manifest)] = (digest(status), standing)
         for condition in transitions(before.get("conditions") or (), status["conditions"]):
@@ -126,6 +129,13 @@ class Publisher:
             "reportingComponent": "ostiary.dev/operator",
             "reportingInstance": self._reporter,
         }
+
+
+def _same_meaning(before: Manifest, after: Manifest) -> bool:
+    return all(
+        before["metadata"].get(field) == after["metadata"].get(field)
+        for field in ("generation", "labels", "deletionTimestamp")
+    )
 
 
 def transitions(

@@ -104,7 +104,10 @@ class Supervised:
                     err.message,
                 )
             self.failure = err
-        self._looked.set()
+        if self.failure is None or self.failure.reason != "ConnectionRefused":
+            # Nobody listens yet while the server's container starts: that tells callers nothing,
+            # and they wait on.
+            self._looked.set()
         if self.report() != before:
             self._changed()
         return self.failure is None
