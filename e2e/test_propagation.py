@@ -115,7 +115,7 @@ def test_policy_edits_reach_every_pod(world: World, namespace: str, capsys: Any)
     seconds: list[float] = []
 
     with watching(world, caller, namespace) as pods, plain_api(world) as api:
-        eventually(lambda: pods.all_say(True) and len(pods.seen) == 2, seconds=30)
+        eventually(lambda: pods.all_say(True) and len(pods.seen) == 2, seconds=90)
         for tried in range(TRIES):
             wanted = tried % 2 == 1
             if tried % REPLACED_EVERY == REPLACED_EVERY - 1:
@@ -124,7 +124,7 @@ def test_policy_edits_reach_every_pod(world: World, namespace: str, capsys: Any)
             accepted = edit(api, namespace, ["*"] if wanted else ["nothing"])
             enforced = eventually(
                 lambda wanted=wanted: pods.all_say(wanted),
-                seconds=60,
+                seconds=120,
                 what=f"edit {tried} enforced by every pod: {pods.seen}",
                 every=0.01,
             )

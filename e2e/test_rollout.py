@@ -17,7 +17,7 @@ def started(world: World, namespace: str, sample: Sample) -> Caller:
     world.kubectl.apply(
         server(namespace, "it", spec), policy(namespace, "all", "it", [accounts(["*"])])
     )
-    world.ready(namespace, "it", 90)
+    world.ready(namespace, "it")
     world.enforced(namespace, "all")
     return world.caller(namespace)
 
@@ -41,7 +41,7 @@ def rolled(world: World, namespace: str) -> bool:
     return len(pods) == len(fresh) == 2
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("sample", "era"),
     [(s, era) for s in ROLLING for era in s.stateless_eras],
@@ -69,7 +69,7 @@ def test_a_rolling_update_loses_no_call(
     load.start()
     eventually(lambda: load.is_alive(), seconds=5)
     roll(world, namespace)
-    eventually(lambda: rolled(world, namespace), seconds=120, what="two new pods", every=0.5)
+    eventually(lambda: rolled(world, namespace), seconds=240, what="two new pods", every=0.5)
     load.join()
 
     seen = json.loads(printed[0])

@@ -54,7 +54,7 @@ def test_a_broken_server_says_what_is_wrong(world: World, namespace: str, spec, 
             condition(o, "Ready").get("status") == "False"
             and condition(o, "Ready").get("reason") in reasons
         ),
-        seconds=45,
+        seconds=120,
     )
 
     assert len(condition(found, "Ready")["message"]) > 20
@@ -64,12 +64,12 @@ def test_a_broken_server_says_what_is_wrong(world: World, namespace: str, spec, 
 def test_a_missing_secret_is_waited_for(world: World, namespace: str) -> None:
     variable = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "late", "key": "key"}}}
     world.kubectl.apply(server(namespace, "it", STDIO.spec | {"env": [variable]}))
-    found = world.eventually(namespace, "it", says("ResolvedRefs", "False", "SecretNotFound"), 45)
+    found = world.eventually(namespace, "it", says("ResolvedRefs", "False", "SecretNotFound"), 120)
     assert "late" in condition(found, "ResolvedRefs")["message"]
 
     world.kubectl("-n", namespace, "create", "secret", "generic", "late", "--from-literal=key=x")
 
-    world.ready(namespace, "it", seconds=90)
+    world.ready(namespace, "it", seconds=240)
 
 
 @pytest.mark.parametrize("sample", [STDIO, HTTP], ids=lambda s: s.name)
@@ -90,7 +90,7 @@ def test_what_is_killed_comes_back(world: World, namespace: str, sample, victim:
 
     eventually(
         lambda: _called(caller, target, token, sample) == 200,
-        seconds=60,
+        seconds=120,
         what="a call after the kill",
         every=0.3,
     )

@@ -117,7 +117,7 @@ def test_a_policy_of_somebody_else_that_widens_ours_is_reported(
     world: World, namespace: str
 ) -> None:
     world.kubectl.apply(server(namespace, "it", HTTP.spec))
-    world.eventually(namespace, "it", _private("True", "PolicyApplied"), 60)
+    world.eventually(namespace, "it", _private("True", "PolicyApplied"), 120)
     wide = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -126,11 +126,11 @@ def test_a_policy_of_somebody_else_that_widens_ours_is_reported(
     }
 
     world.kubectl.apply(wide)
-    widened = world.eventually(namespace, "it", _private("False", "WidenedBy"), 15)
+    widened = world.eventually(namespace, "it", _private("False", "WidenedBy"), 60)
     assert "open-house" in str(widened["status"]["conditions"])
 
     world.kubectl("-n", namespace, "delete", "networkpolicy", "open-house")
-    world.eventually(namespace, "it", _private("True", "PolicyApplied"), 15)
+    world.eventually(namespace, "it", _private("True", "PolicyApplied"), 60)
 
 
 def _private(status: str, reason: str):

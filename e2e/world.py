@@ -91,18 +91,18 @@ class World:
     kubectl: Kubectl
     client_image: str
 
-    def ready(self, namespace: str, name: str, seconds: int = 60) -> None:
+    def ready(self, namespace: str, name: str, seconds: int = 180) -> None:
         self.kubectl.wait("condition=Ready", f"mcpserver/{name}", namespace, seconds)
 
     def server(self, namespace: str, name: str) -> Any:
         return self.kubectl.get("mcpservers.ostiary.dev", name, namespace)
 
-    def eventually(self, namespace: str, name: str, holds: Any, seconds: float = 30) -> Any:
+    def eventually(self, namespace: str, name: str, holds: Any, seconds: float = 90) -> Any:
         return self.kubectl.eventually(
             "mcpservers.ostiary.dev", name, holds, namespace=namespace, seconds=seconds
         )
 
-    def enforced(self, namespace: str, name: str, seconds: float = 30) -> None:
+    def enforced(self, namespace: str, name: str, seconds: float = 90) -> None:
         """Wait until a policy, as it stands now, is enforced by every pod it reaches."""
 
         def holds(found: Any) -> bool:
@@ -132,7 +132,7 @@ class World:
             )
         name = f"caller-{account}-{uuid.uuid4().hex[:5]}"
         self.kubectl.create(_caller_pod(namespace, name, account, audience, self.client_image))
-        self.kubectl.wait("condition=Ready", f"pod/{name}", namespace, 60)
+        self.kubectl.wait("condition=Ready", f"pod/{name}", namespace, 180)
         return Caller(self.kubectl, namespace, name, account)
 
 

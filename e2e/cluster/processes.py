@@ -128,7 +128,15 @@ def _started(pid: int) -> str:
     except OSError:
         return "" if Path("/proc/self").exists() else _started_by_ps(pid)
     fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[19]
+    return "" if fields[0] in "ZX" and not _has_threads(pid) else fields[19]
+
+
+def _has_threads(pid: int) -> bool:
+    """The first thread of a killed program may be a zombie while others still hold its ports."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
 
 
 def _started_by_ps(pid: int) -> str:
