@@ -3,9 +3,17 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from e2e.cluster.processes import Processes
+from e2e.cluster.waiting import eventually
+
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
 
 
 def test_a_started_program_is_alive_until_it_is_stopped(tmp_path: Path) -> None:
@@ -58,3 +66,17 @@ def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 
     assert pid is not None
     assert not os.path.exists(f"/proc/{pid}/fd")
+
+
+def test_a_program_is_alive_until_its_last_thread_is_gone(tmp_path: Path) -> None:
+    """A thread that is left holds its files and ports, though the first one is a zombie."""
+    ours = Processes(tmp_path)
+    ours.start("headless", [sys.executable, "-c", HEADLESS])
+    pid = ours.pid("headless")
+    stat = Path(f"/proc/{pid}/stat")
+    eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", what="a zombie")
+
+    assert ours.alive("headless")
+
+    ours.kill("headless")
+    assert not stat.exists()
