@@ -88,8 +88,15 @@ class ControlPlane:
 
     def start_apiserver(self) -> None:
         """On the same port and state; returns when it answers /readyz."""
-        self._run_apiserver()
-        self._wait("kube-apiserver", self._ready)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self._run_apiserver()
+            try:
+                return self._wait("kube-apiserver", self._ready)
+            except PortTaken:
+                # Threads of the killed one may hold its socket a moment longer than its pid.
+                if time.monotonic() > deadline:
+                    raise
 
     def stop_controllers(self) -> None:
         self.processes.stop("kube-controller-manager")
