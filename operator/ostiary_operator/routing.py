@@ -74,7 +74,8 @@ class Router:
 
     def _of_namespace(self, change: Change) -> Iterator[Key]:
         _, name = name_of(change.manifest)
-        if _ending(change.before) != _ending(change.after):
+        if change.before is None or _ending(change.before) != _ending(change.after):
+            # A server's own event may have come before that of its namespace.
             yield from self._servers(name)
         if _labels(change.before) == _labels(change.after):
             return

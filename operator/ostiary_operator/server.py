@@ -184,5 +184,6 @@ class Servers:
             self._publisher.forget(memory.uid)
 
     def _is_ending(self, namespace: str) -> bool:
+        """Or is gone: a namespace may vanish before all that was in it."""
         manifest = self._cache.get(NAMESPACES, "", namespace)
-        return manifest is not None and is_leaving(manifest)
+        return manifest is None or is_leaving(manifest)
