@@ -4,6 +4,7 @@ import time
 
 import pytest
 from e2e.cluster.controlplane import ControlPlane
+from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
 from tests.operator_api.installed import USER, Running
 
@@ -15,6 +16,17 @@ def writes(plane: ControlPlane, mark: int) -> list[str]:
         for event in plane.audit.writes(since=mark, user=USER)
         if event.resource != "leases"
     ]
+
+
+def deletions_are_done(kubectl: Kubectl) -> None:
+    """What an earlier test left in namespaces that go: an operator that starts meanwhile may try
+    to write there once, and be refused."""
+
+    def look() -> bool:
+        phases = kubectl("get", "ns", "-o", "jsonpath={.items[*].status.phase}")
+        return "Terminating" not in phases
+
+    eventually(look, seconds=100, every=0.5, what="the end of every deletion")
 
 
 def stays_silent(

@@ -6,6 +6,7 @@ import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
+from tests.operator_api.etcd import vanish
 from tests.operator_api.installed import USER
 from tests.operator_api.manifests import policy, server
 
@@ -98,3 +99,25 @@ def test_children_of_an_orphaning_deletion_are_left_alone(
     kubectl.apply(server(other))
     eventually(lambda: kubectl.get("service", "time", other), what="the operator's next work")
     assert kubectl.get("service", "time", populated) == found
+
+
+def test_a_server_whose_namespace_is_gone_is_left_alone_until_it_is_there_again(
+    control_plane: ControlPlane,
+    kubectl: Kubectl,
+    populated: str,
+    make_namespace: Callable[..., str],
+) -> None:
+    """Seen: an API server that has just started ends a namespace before it knows our kinds."""
+    vanish(control_plane, f"/registry/namespaces/{populated}")
+    eventually(lambda: not kubectl.get("namespace", populated), what="no such namespace")
+    mark = control_plane.audit.mark()
+    kubectl("-n", populated, "delete", "service", "time")
+
+    other = make_namespace()
+    kubectl.apply(server(other))
+    eventually(lambda: kubectl.get("deployment", "time", other), what="the operator's next work")
+    tried = control_plane.audit.writes(since=mark, user=USER)
+    assert [event for event in tried if event.namespace == populated] == []
+
+    kubectl("create", "namespace", populated)
+    eventually(lambda: kubectl.get("service", "time", populated), what="the child again")

@@ -17,7 +17,7 @@ from e2e.cluster.kubectl import Kubectl
 from tests.operator_api.installed import USER, Launcher, Running, leads
 from tests.operator_api.kubelet import Kubelet, Pod
 from tests.operator_api.manifests import condition, policy, says, server
-from tests.operator_api.silence import stays_silent
+from tests.operator_api.silence import deletions_are_done, stays_silent
 from tests.proxy import signing
 
 BACKEND = Path(__file__).with_name("backend.py")
@@ -125,7 +125,10 @@ def world(
 
 @pytest.fixture
 def settled(world: World) -> World:
-    """Nothing is on its way."""
+    """Every proxy runs, and nothing is on its way."""
+    for pod in world.pods:
+        if pod.process is None:
+            world.kubelet.run(pod)
     world.settle()
     return world
 
@@ -241,9 +244,10 @@ class Successor:
 
 @pytest.fixture(scope="module")
 def successor(
-    operator: Running, launcher: Launcher, control_plane: ControlPlane
+    operator: Running, launcher: Launcher, kubectl: Kubectl, control_plane: ControlPlane
 ) -> Iterator[Successor]:
     """Of the module's operator, which ends here; it compares everything every two seconds."""
+    deletions_are_done(kubectl)
     assert operator.stop() == 0
     mark = control_plane.audit.mark()
     with launcher.running("successor", OSTIARY_RESYNC_SECONDS="2") as running:

@@ -14,7 +14,7 @@ from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
 from tests.operator_api.installed import Launcher, Running, leads
 from tests.operator_api.manifests import condition, policy, server
-from tests.operator_api.silence import stays_silent, writes
+from tests.operator_api.silence import deletions_are_done, stays_silent, writes
 
 SERVERS = 200
 NAMESPACES = 10
@@ -28,6 +28,7 @@ FIGURES = Path(__file__).resolve().parents[2] / "build" / "operator-200.json"
 
 @pytest.fixture
 def namespaces(kubectl: Kubectl) -> Any:
+    deletions_are_done(kubectl)
     prefix = f"many-{uuid4().hex[:6]}"
     names = [f"{prefix}-{number}" for number in range(NAMESPACES)]
     apply_all(

@@ -9,7 +9,7 @@ from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
 from tests.operator_api.installed import Launcher, leads
 from tests.operator_api.manifests import condition, policy, server
-from tests.operator_api.silence import stays_silent
+from tests.operator_api.silence import deletions_are_done, stays_silent
 
 IDLE_SECONDS = 20
 RESYNC_SECONDS = 2
@@ -56,9 +56,11 @@ def settled(launcher: Launcher, kubectl: Kubectl, namespace: str) -> str:
     return namespace
 
 
+@pytest.mark.timeout(200)
 def test_a_restart_and_ten_resyncs_write_nothing(
-    launcher: Launcher, control_plane: ControlPlane, settled: str
+    launcher: Launcher, kubectl: Kubectl, control_plane: ControlPlane, settled: str
 ) -> None:
+    deletions_are_done(kubectl)
     mark = control_plane.audit.mark()
 
     with launcher.running(OSTIARY_RESYNC_SECONDS=str(RESYNC_SECONDS)) as running:

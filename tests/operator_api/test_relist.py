@@ -1,23 +1,15 @@
 """A watch that must list anew (410 Gone) never tells what vanished meanwhile: we find it out."""
 
-import base64
 import json
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
+from tests.operator_api.etcd import vanish
 from tests.operator_api.installed import Launcher, leads
 from tests.operator_api.manifests import policy, server
-
-
-def vanish(plane: ControlPlane, key: str) -> None:
-    """Out of etcd, past the API server: no watch event will ever tell of it."""
-    body = json.dumps({"key": base64.b64encode(key.encode()).decode()}).encode()
-    with urlopen(f"{plane.layout.etcd_url}/v3/kv/deleterange", data=body, timeout=10) as answer:
-        assert json.load(answer)["deleted"] == "1"
 
 
 def granted(kubectl: Kubectl, namespace: str) -> Any:
