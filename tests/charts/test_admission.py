@@ -104,7 +104,12 @@ def test_the_policies_compile_without_a_warning(
     helm: Path, kubectl: Kubectl, installed: str
 ) -> None:
     plural = "validatingadmissionpolicies"
-    names = ("ostiary-server-writers", "ostiary-server-identity", "ostiary-pod-status")
+    names = (
+        "ostiary-server-writers",
+        "ostiary-server-identity",
+        "ostiary-pod-status",
+        "ostiary-token-users",
+    )
     for name in names:
         found = kubectl.eventually(
             plural, name, lambda policy: policy.get("status", {}).get("typeChecking") is not None
@@ -193,7 +198,7 @@ def pod(kubectl: Kubectl, namespace: str) -> None:
             "metadata": {
                 "name": "time-0",
                 "namespace": namespace,
-                "labels": {"app": "time"},
+                "labels": {"app": "time", "app.kubernetes.io/managed-by": "ostiary"},
                 "annotations": {"theirs": "1"},
                 "finalizers": ["example.com/theirs"],
             },
@@ -209,6 +214,20 @@ def patch(user: Kubectl, namespace: str, change: Patch, *flags: str) -> None:
         *("-n", namespace, "patch", "pod", "time-0", "--subresource=status", "--type=merge"),
         *("-p", json.dumps(change), *flags),
     )
+
+
+def refused(user: Kubectl, namespace: str, change: Patch) -> str:
+    """The admission policy's words, once it is enforced."""
+
+    def look() -> str:
+        # A dry run passes admission and changes nothing.
+        try:
+            patch(user, namespace, change, "--dry-run=server")
+        except Refused as err:
+            return str(err)
+        return ""
+
+    return str(eventually(look, seconds=30, what="a refusal by the admission policy"))
 
 
 @pytest.fixture
@@ -261,20 +280,23 @@ def test_the_operator_may_change_nothing_else_of_a_pod(
 ) -> None:
     before = kubectl.get("pod", "time-0", their_pod)
 
-    def refused() -> str:
-        # A dry run passes admission and changes nothing, until the policy is enforced.
-        try:
-            patch(operator, their_pod, change, "--dry-run=server")
-        except Refused as err:
-            return str(err)
-        return ""
-
-    said = eventually(refused, seconds=30, what="a refusal by the admission policy")
+    said = refused(operator, their_pod, change)
 
     assert "Ostiary's operator may change" in said
     with pytest.raises(Refused, match="Ostiary's operator may change"):
         patch(operator, their_pod, change)
     assert kubectl.get("pod", "time-0", their_pod) == before
+
+
+def test_the_operator_may_not_even_annotate_a_pod_of_somebody_else(
+    kubectl: Kubectl, operator: Kubectl, their_pod: str
+) -> None:
+    change: Patch = {"metadata": {"annotations": {ANNOTATION: "1"}}}
+    kubectl("-n", their_pod, "label", "pod", "time-0", "app.kubernetes.io/managed-by-")
+
+    said = refused(operator, their_pod, change)
+
+    assert "a pod that is not its own" in said
 
 
 def test_the_kubelet_and_others_are_not_concerned(kubectl: Kubectl, their_pod: str) -> None:
@@ -364,3 +386,53 @@ def test_a_namespaces_deletion_is_not_hindered(
     kubectl("-n", doomed, "patch", SERVERS, "time", "--type=merge", "-p", json.dumps(free))
 
     kubectl.eventually("namespace", doomed, lambda found: found is None, seconds=90)
+
+
+TOKENS: Final = "mcpaccesstokens.ostiary.dev"
+
+
+def token(namespace: str, name: str = "mine", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "ostiary.dev/v1alpha1",
+        "kind": "MCPAccessToken",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "sha256": "a" * 64,
+            "expirationTime": "2027-01-01T00:00:00Z",
+            "restrictTo": [{"kind": "MCPServer", "namespace": namespace, "name": "time"}],
+            **spec,
+        },
+    }
+
+
+def test_a_personal_token_is_made_by_its_user_alone(
+    control_plane: ControlPlane, kubectl: Kubectl, installed: str, namespace: str
+) -> None:
+    """Even the cluster's admin cannot make one for somebody else."""
+    alice = someone(control_plane, kubectl, namespace, "alice", pods=False)
+
+    for other in (kubectl, someone(control_plane, kubectl, namespace, "mallory", pods=False)):
+        said = enforced(other, token(namespace, "stolen", user="alice"))
+        assert "may not make a personal token of alice" in said
+        assert "ostiary-token-users" in said
+    assert refusal(alice, token(namespace, user="alice")) == ""
+    assert "may not make a personal token of bob" in refusal(
+        alice, token(namespace, "bobs", user="bob")
+    )
+    assert refusal(alice, token(namespace, "account")) == ""
+    assert refusal(alice, token(namespace, "spelled-out", user="")) == ""
+    # Others may label it, and take it away.
+    kubectl("-n", namespace, "label", TOKENS, "mine", "team=shop")
+
+
+@pytest.mark.parametrize("cascade", ["foreground", "background", "orphan"])
+def test_the_deletion_of_somebodys_token_is_not_hindered(
+    control_plane: ControlPlane, kubectl: Kubectl, installed: str, namespace: str, cascade: str
+) -> None:
+    alice = someone(control_plane, kubectl, namespace, "alice", pods=False)
+    enforced(kubectl, token(namespace, "canary", user="alice"))
+    alice.create(token(namespace, user="alice"))
+
+    kubectl("-n", namespace, "delete", TOKENS, "mine", f"--cascade={cascade}", "--timeout=60s")
+
+    assert kubectl.get(TOKENS, "mine", namespace) is None

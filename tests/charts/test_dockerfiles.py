@@ -38,6 +38,32 @@ def test_an_image_starts_its_half_as_its_own_user(half: str) -> None:
     ]
 
 
+def test_there_is_no_other_dockerfile() -> None:
+    ours = {f"{half}/Dockerfile" for half in HALVES}
+    folders = [it for it in ROOT.iterdir() if it.is_dir() and not it.name.startswith(".")]
+
+    found = {path for folder in [ROOT, *folders] for path in folder.glob("**/*Dockerfile*")}
+
+    assert {str(path.relative_to(ROOT)) for path in found if path.suffix != ".py"} == ours
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_an_image_takes_only_packages_whose_hashes_are_in_the_lock(half: str) -> None:
+    """Security row 36.  Its one step that fetches is the script that both halves share."""
+    script = (ROOT / half / "install-image.sh").read_text()
+    shared = (ROOT / "proxy/install-python.sh").read_text().replace("\\\n", " ")
+    installs = [line for line in shared.splitlines() if re.search(r"\bpip\b.* install\b", line)]
+
+    assert f"{half}.txt" in script
+    assert "install-python.sh" in script
+    assert not re.search(r"\b(pip|uv|curl|wget)\b", script)
+    assert installs
+    for line in installs:
+        assert {"--require-hashes", "--no-deps", "--requirement"} <= set(line.split())
+        assert '"$src/requirements/$lock"' in line
+    assert not re.search(r"\b(curl|wget|git)\b", shared)
+
+
 @pytest.mark.parametrize("half", HALVES)
 def test_an_image_is_made_by_its_install_script_alone(half: str) -> None:
     words = instructions(half)

@@ -9,14 +9,18 @@ import pytest
 from e2e.cluster.kubectl import Kubectl
 from tests.crds.fixtures import FOLDER, Fixture, accepted, refused
 
-from ostiary_operator.api import Invalid, parse_policy, parse_server
+from ostiary_operator.api import Invalid, parse_policy, parse_server, parse_token
 from ostiary_operator.api.schema import Part
 
 pytestmark = pytest.mark.usefixtures("crds")
 
 
 def parse(fixture: Fixture) -> object:
-    parsers = {"MCPServer": parse_server, "MCPAccessPolicy": parse_policy}
+    parsers = {
+        "MCPServer": parse_server,
+        "MCPAccessPolicy": parse_policy,
+        "MCPAccessToken": parse_token,
+    }
     return parsers[fixture.document["kind"]](fixture.document)
 
 

@@ -20,11 +20,14 @@ from .names import (
     SERVER_KIND,
     SERVER_PLURAL,
     STATUS_MANAGER,
+    TOKEN_KIND,
+    TOKEN_PLURAL,
     VERSION,
 )
-from .parse import Invalid, Problem, parse_policy, parse_server
+from .parse import Invalid, Problem, parse_policy, parse_server, parse_token
 from .policy import MCPAccessPolicy
 from .server import MCPServer
+from .token import MCPAccessToken
 
 __all__ = [
     "API_VERSION",
@@ -45,13 +48,17 @@ __all__ = [
     "SERVER_KIND",
     "SERVER_PLURAL",
     "STATUS_MANAGER",
+    "TOKEN_KIND",
+    "TOKEN_PLURAL",
     "VERSION",
     "Invalid",
     "MCPAccessPolicy",
+    "MCPAccessToken",
     "MCPServer",
     "Problem",
     "Reason",
     "Type",
     "parse_policy",
     "parse_server",
+    "parse_token",
 ]

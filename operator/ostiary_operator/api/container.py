@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from .fields import DataKey, DnsLabel, Quantity, Subdomain
+from .fields import DataKey, DnsLabel, Quantity, Subdomain, SubdomainOrNone
 from .schema import ATOMIC, Part, Rule, exactly_one, keyed
 
 PROXY_UID: Final = 64000
@@ -256,7 +256,7 @@ class Security(Part):
 
 
 class Identity(Part):
-    serviceAccountName: Subdomain | None = None
+    serviceAccountName: SubdomainOrNone | None = None
     """ServiceAccount to run as instead of one of the server's own, which has no rights. Needs a
     grant by the cluster admin. Default: <name>-mcp."""
     kubernetesToken: bool | None = None

@@ -26,6 +26,10 @@ QUANTITY_PATTERN: Final = (
 
 DnsLabel = Annotated[str, Field(max_length=63, pattern=DNS_LABEL_PATTERN)]
 Subdomain = Annotated[str, Field(max_length=253, pattern=SUBDOMAIN_PATTERN)]
+SubdomainOrNone = Annotated[
+    str, Field(max_length=253, pattern=f"^({SUBDOMAIN_PATTERN.strip('^$')})?$")
+]
+"""Empty is as good as left out: templates and tools write it so."""
 LabelKey = Annotated[str, Field(max_length=317, pattern=LABEL_KEY_PATTERN)]
 LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE_PATTERN)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]

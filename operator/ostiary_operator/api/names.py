@@ -11,6 +11,8 @@ SERVER_KIND: Final = "MCPServer"
 SERVER_PLURAL: Final = "mcpservers"
 POLICY_KIND: Final = "MCPAccessPolicy"
 POLICY_PLURAL: Final = "mcpaccesspolicies"
+TOKEN_KIND: Final = "MCPAccessToken"
+TOKEN_PLURAL: Final = "mcpaccesstokens"
 
 PRODUCT: Final = "ostiary"
 """Value of the name and managed-by labels on every child."""

@@ -16,8 +16,9 @@ from pydantic_core import ErrorDetails
 from .policy import MCPAccessPolicy
 from .schema import RULE_ERROR
 from .server import MCPServer
+from .token import MCPAccessToken
 
-Kind = TypeVar("Kind", MCPServer, MCPAccessPolicy)
+Kind = TypeVar("Kind", MCPServer, MCPAccessPolicy, MCPAccessToken)
 
 TOP_LEVEL: Final = ("apiVersion", "kind", "metadata", "spec")
 DENY_ALL: Final = {"tools": ["*"], "resources": ["*"], "prompts": ["*"]}
@@ -55,6 +56,10 @@ def parse_policy(obj: Mapping[str, Any]) -> MCPAccessPolicy | Invalid:
     return parsed
 
 
+def parse_token(obj: Mapping[str, Any]) -> MCPAccessToken | Invalid:
+    return _parse(MCPAccessToken, obj)
+
+
 def _parse(model: type[Kind], obj: Mapping[str, Any]) -> Kind | Invalid:
     known = {key: obj[key] for key in TOP_LEVEL if key in obj}
     extra = [
@@ -88,9 +93,17 @@ def _without_invalid_parts(obj: Mapping[str, Any]) -> MCPAccessPolicy | None:
     spec["deny"] = [item if _stands(obj, {"deny": [item]}) else DENY_ALL for item in _items(deny)]
     if deny is not None and not isinstance(deny, list):
         spec["deny"] = [DENY_ALL]
+    ceiling = spec.get("scope") == "Cluster"
+    if ceiling and rules and not spec["rules"]:
+        # Without a rule it would not be a ceiling any more: closed, as its rules admit nobody.
+        spec["deny"] = [DENY_ALL]
     if not spec["rules"] and not spec["deny"]:
         return None
     parsed = _parse(MCPAccessPolicy, reduced)
+    if isinstance(parsed, Invalid) and ceiling:
+        spec.clear()
+        spec |= {"scope": "Cluster", "namespaces": {"from": "All"}, "deny": [DENY_ALL]}
+        parsed = _parse(MCPAccessPolicy, reduced)
     return None if isinstance(parsed, Invalid) else parsed
 
 

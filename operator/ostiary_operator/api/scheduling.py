@@ -7,7 +7,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .fields import DnsLabel, LabelKey, LabelMap, LabelSelector, LabelValue, Subdomain, label_keys
+from .fields import (
+    DnsLabel,
+    LabelKey,
+    LabelMap,
+    LabelSelector,
+    LabelValue,
+    SubdomainOrNone,
+    label_keys,
+)
 from .schema import ATOMIC, Part, Rule
 
 Weight = Annotated[int, Field(ge=1, le=100)]
@@ -141,5 +149,5 @@ class Scheduling(Part):
     """Taints that the pod tolerates. Default: none."""
     affinity: Affinity | None = None
     """Rules of attraction to nodes and pods. Default: replicas are spread over nodes."""
-    priorityClassName: Subdomain | None = None
+    priorityClassName: SubdomainOrNone | None = None
     """PriorityClass of the pod. Default: the cluster's."""

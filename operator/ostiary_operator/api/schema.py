@@ -38,6 +38,14 @@ class Rule:
     """The field at fault, below the model that holds the rule."""
 
 
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A rule about a change: there is nothing to compare with outside of the API server."""
+
+    cel: str
+    message: str
+
+
 def exactly_one(*fields: str, message: str) -> Rule:
     present = ", ".join(f"has(self.{field})" for field in fields)
     return Rule(
@@ -51,7 +59,11 @@ def at_least_one(*fields: str, message: str) -> Rule:
     return Rule(
         cel=" || ".join(f"has(self.{field})" for field in fields),
         message=message,
-        holds=lambda part: any(getattr(part, field) is not None for field in fields),
+        holds=lambda part: any(
+            # `from` is a word of Python's.
+            getattr(part, "from_" if field == "from" else field) is not None
+            for field in fields
+        ),
     )
 
 
@@ -63,6 +75,7 @@ class Part(BaseModel):
     )
 
     laws: ClassVar[tuple[Rule, ...]] = ()
+    transitions: ClassVar[tuple[Transition, ...]] = ()
 
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
@@ -90,12 +103,14 @@ class Part(BaseModel):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core_schema))
-        if cls.laws:
-            schema[VALIDATIONS] = [
-                {"rule": rule.cel, "message": rule.message}
-                | ({"fieldPath": f".{rule.field}"} if rule.field else {})
-                for rule in cls.laws
-            ]
+        rules = [
+            {"rule": rule.cel, "message": rule.message}
+            | ({"fieldPath": f".{rule.field}"} if rule.field else {})
+            for rule in cls.laws
+        ]
+        rules += [{"rule": it.cel, "message": it.message} for it in cls.transitions]
+        if rules:
+            schema[VALIDATIONS] = rules
         return schema
 
     def as_manifest(self) -> dict[str, Any]:

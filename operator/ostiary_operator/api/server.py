@@ -1,4 +1,4 @@
-"""MCPServer: one MCP server, its pod, and the limits of its endpoint.
+"""MCPServer: one MCP server, where it is, its pod, and the limits of its endpoint.
 
 The name rule keeps URLs guessable and the names of children free of clashes between objects.
 """
@@ -8,6 +8,10 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from ostiary_proxy.config import AUTO, Protocol
+
+from . import source
+from .clients import Clients, ServerTls
 from .container import (
     Env,
     EnvFroms,
@@ -17,16 +21,18 @@ from .container import (
     Security,
     Volumes,
 )
-from .fields import AnnotationMap, Glob, LabelMap, label_keys
+from .fields import AnnotationMap, LabelMap, label_keys
+from .limits import Limits, ServerTools
 from .metadata import Metadata
 from .network import Network
+from .ports import RESERVED_PORTS, Sse, WebSocket
+from .processes import Stdio
 from .scheduling import Scheduling
 from .schema import ATOMIC, Part, Rule, exactly_one
 
 NAME_PATTERN: Final = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 NAME_LENGTH: Final = 54
 TAKEN_ENDINGS: Final = "-(group|pods|mcp|proxy|key-[0-9]+)$"
-RESERVED_PORTS: Final = (8080, 8443, 9464)
 RESERVED_PREFIXES: Final = (
     "ostiary.dev/",
     "app.kubernetes.io/",
@@ -36,21 +42,10 @@ RESERVED_PREFIXES: Final = (
 _unreserved_cel: Final = " && ".join(f"!k.startsWith('{prefix}')" for prefix in RESERVED_PREFIXES)
 
 
-class Stdio(Part):
-    process: Literal["PerSession"] | None = None
-    """PerSession: each client session has a process of its own, which separates state but is not a
-    security boundary. Default: PerSession."""
-    maxProcesses: Annotated[int, Field(ge=1, le=256)] | None = None
-    """Processes per pod at most; at the cap a new session is told to come back later.
-    Default: 16."""
-    idleSeconds: Annotated[int, Field(ge=1, le=86400)] | None = None
-    """Seconds without a call after which a session's process is stopped. Default: 600."""
-
-
 class StreamableHttp(Part):
     laws: ClassVar = (
         Rule(
-            cel=f"!(self.port in [{', '.join(map(str, RESERVED_PORTS))}])",
+            cel=f"!has(self.port) || !(self.port in [{', '.join(map(str, RESERVED_PORTS))}])",
             message=f"ports {', '.join(map(str, RESERVED_PORTS))} are the proxy's: let the server "
             "listen on another one, for example 8000",
             holds=lambda it: it.port not in RESERVED_PORTS,
@@ -58,12 +53,13 @@ class StreamableHttp(Part):
         ),
     )
 
-    port: Annotated[int, Field(ge=1, le=65535)]
-    """Port that the server listens on; 127.0.0.1 is enough, and preferred. Required."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port that the server listens on; 127.0.0.1 is enough, and preferred. Required with image, and
+    left out with remote and service."""
     path: (
         Annotated[str, Field(max_length=256, pattern=r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$")] | None
     ) = None
-    """Path of its MCP endpoint. Default: /mcp."""
+    """Path of its MCP endpoint; that of a remote is in its url. Default: /mcp."""
 
 
 class Transport(Part):
@@ -71,16 +67,37 @@ class Transport(Part):
         exactly_one(
             "stdio",
             "streamableHTTP",
-            message="write exactly one of stdio and streamableHTTP, "
+            "sse",
+            "webSocket",
+            message="write exactly one of stdio, streamableHTTP, sse and webSocket, "
             "or leave transport out for stdio",
         ),
     )
 
     stdio: Stdio | None = None
     """The server speaks over stdin and stdout: no port exists at all. Default: this, when
-    transport is left out."""
+    transport is left out, with image alone."""
     streamableHTTP: StreamableHttp | None = None
-    """The server listens on a port, which only the proxy beside it reaches. Default: none."""
+    """The server listens on a port, which only the proxy beside it reaches; or it is a remote or a
+    service. Default: this for remote and service."""
+    sse: Sse | None = None
+    """A server of the older HTTP+SSE transport (2024-11-05) on a port, with image alone.
+    Default: none."""
+    webSocket: WebSocket | None = None
+    """A server that speaks WebSocket on a port, one message per text frame, with image alone.
+    Default: none."""
+    protocol: Protocol | None = None
+    """Revision of MCP that the server speaks: the proxy asks it (Auto) or is told here, and then
+    asks in no other. Clients may use any revision in either case. Default: Auto."""
+    sessionAffinity: Literal["Principal", "Request"] | None = None
+    """Clients of revision 2026-07-28 and later have no sessions. Principal: what one caller asks
+    with the same capabilities goes to the same process of a stdio server; Request: each request
+    has a process to itself, as requests without a token always have. Default: Principal."""
+    onSessionLoss: Literal["Repair", "End"] | None = None
+    """When what the server held for a session of an older revision is gone (its process ended, it
+    forgot the session, the pod was replaced, the client deleted it and goes on). Repair: the
+    session begins anew, its state at the server lost; End: its client is answered 404 and has to
+    begin another. Default: Repair."""
 
 
 def _reserved(field: str) -> Rule:
@@ -109,34 +126,15 @@ class PodMetadata(Part):
     """Annotations for the pods; the object's own are never copied. Default: none."""
 
 
-class ServerTools(Part):
-    allow: Annotated[
-        tuple[Glob, ...] | None, Field(min_length=1, max_length=256, json_schema_extra=ATOMIC)
-    ] = None
-    """Tools that exist at all, for anybody; `*` stands for any text. Default: every tool."""
-    deny: Annotated[tuple[Glob, ...] | None, Field(max_length=256, json_schema_extra=ATOMIC)] = None
-    """Tools that do not exist for anybody, whatever `allow` and policies say. Default: none."""
-
-
-class Limits(Part):
-    requestBytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] | None = None
-    """Largest request body, in bytes; a larger one is refused. Default: 4194304 (4 MiB)."""
-    callSeconds: Annotated[int, Field(ge=1, le=86400)] | None = None
-    """Seconds that the server may be silent on a call; progress starts them anew. Default: 300."""
-    inputSeconds: Annotated[int, Field(ge=1, le=86400)] | None = None
-    """Seconds that a person may take to answer what the server asks. Default: 900."""
-    concurrency: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """Calls in flight per pod; beyond it a caller is told to come back later. Default: 64."""
-
-
 class MCPServerSpec(Part):
     laws: ClassVar = (
+        *source.LAWS,
         Rule(
-            cel="(has(self.transport) && has(self.transport.streamableHTTP)) "
+            cel="!has(self.image) || (has(self.transport) && !has(self.transport.stdio)) "
             "|| (has(self.command) && size(self.command) > 0)",
             message="a stdio server needs command, as the image's own entry point is replaced: "
             'write the program and its arguments, for example command: ["mcp-server-time"]',
-            holds=lambda it: it.http is not None or bool(it.command),
+            holds=lambda it: it.image is None or it.listens is not None or bool(it.command),
             field="command",
         ),
         Rule(
@@ -150,8 +148,17 @@ class MCPServerSpec(Part):
         ),
     )
 
-    image: Annotated[str, Field(min_length=1, max_length=512, pattern="^[!-~]+$")]
-    """Container image of the server, for example registry.example/mcp-time:1.4. Required."""
+    image: Annotated[str, Field(min_length=1, max_length=512, pattern="^[!-~]+$")] | None = None
+    """Container image of the server, for example registry.example/mcp-time:1.4. Exactly one of
+    image, remote and service is required. Default: none."""
+    remote: source.Remote | None = None
+    """A server on the internet, which somebody else runs: the proxy alone is here. Default:
+    none."""
+    service: source.ServiceSource | None = None
+    """A workload of your own in this namespace: the proxy alone is made. Default: none."""
+    upstream: source.Upstream | None = None
+    """What the proxy needs to speak to a remote or a service: credentials, and CAs to trust.
+    Default: nothing."""
     command: Annotated[
         tuple[Annotated[str, Field(max_length=4096)], ...] | None,
         Field(max_length=64, json_schema_extra=ATOMIC),
@@ -166,7 +173,13 @@ class MCPServerSpec(Part):
     workingDir: Annotated[str, Field(max_length=1024)] | None = None
     """Folder that the server starts in. Default: the image's."""
     transport: Transport | None = None
-    """How the proxy speaks to the server. May be changed later. Default: stdio."""
+    """How the proxy speaks to the server. May be changed later. Default: stdio for image,
+    streamableHTTP for remote and service."""
+    clients: Clients | None = None
+    """Extra ways in, beside streamable HTTP, which every client has. Default: none."""
+    tls: ServerTls | None = None
+    """Clients inside the cluster come over https alone, port 443 of the Service; the URL and the
+    audience of tokens become https. Default: plain HTTP on port 80, behind the NetworkPolicy."""
     env: Env = None
     """Environment variables; secretKeyRef is the only place for a credential. Default: HOME."""
     envFrom: EnvFroms = None
@@ -207,12 +220,26 @@ class MCPServerSpec(Part):
     """Limits of the endpoint. Default: see each field."""
 
     @property
+    def is_stdio(self) -> bool:
+        return self.image is not None and self.listens is None
+
+    @property
+    def protocol(self) -> Protocol:
+        return (self.transport.protocol if self.transport else None) or AUTO
+
+    @property
     def http(self) -> StreamableHttp | None:
         return self.transport.streamableHTTP if self.transport else None
 
     @property
+    def listens(self) -> StreamableHttp | Sse | WebSocket | None:
+        """Where the server listens; None: it has no port."""
+        it = self.transport
+        return (it.streamableHTTP or it.sse or it.webSocket) if it else None
+
+    @property
     def stdio(self) -> Stdio:
-        """The settings of the stdio transport, which is also the default; mind `http` first."""
+        """The settings of the stdio transport, which is also the default; mind `listens` first."""
         return (self.transport.stdio if self.transport else None) or Stdio()
 
 
@@ -238,6 +265,12 @@ class MCPServer(Part):
             message="name: the endings -group, -pods, -mcp, -proxy and -key-N belong to objects "
             "that the operator makes: choose another",
             holds=lambda it: re.search(TAKEN_ENDINGS, it.metadata.name) is None,
+        ),
+        Rule(
+            cel="!has(self.spec.service) || self.spec.service.name != self.metadata.name",
+            message="the MCPServer's own Service has this very name: name the MCPServer otherwise",
+            holds=lambda it: it.spec.service is None or it.spec.service.name != it.metadata.name,
+            field="spec",
         ),
     )
 

@@ -44,6 +44,10 @@ class Protocol(Part):
         None
     )
     """Revisions that a client may use."""
+    notBridged: Annotated[
+        tuple[Word, ...] | None, Field(max_length=16, json_schema_extra=ATOMIC)
+    ] = None
+    """What clients of the era that the server does not speak itself do without."""
 
 
 class ServerInfo(Part):
@@ -57,7 +61,7 @@ class ToolInfo(Part):
     name: Text
     """Name of the tool."""
     digest: Digest | None = None
-    """SHA-256 of its name, description, schemas and annotations."""
+    """SHA-256 of its name, title, description, schemas and annotations."""
 
 
 class Tools(Part):
@@ -93,8 +97,8 @@ class MCPServerStatus(Part):
     proxyVersion: Word | None = None
     """Version of the proxy in the pods."""
     conditions: Conditions = None
-    """Ready, Accepted, ResolvedRefs, Programmed and BackendPrivate; Reconciling and Stalled while
-    they hold."""
+    """Ready, Accepted, ResolvedRefs, Programmed, BackendPrivate, TransportEncrypted and
+    ToolsPinned; ToolsSuspect, Reconciling and Stalled while they hold."""
 
 
 class TargetStatus(Part):
@@ -114,6 +118,24 @@ class Subjects(Part):
     """Namespaces that the rules admit, resolved; `*` for all, 256 at most."""
 
 
+class ObservedCounts(Part):
+    allow: Count | None = None
+    """Decisions that refused and would have allowed."""
+    deny: Count | None = None
+    """Decisions that allowed and would have refused."""
+
+
+class MCPAccessTokenStatus(Part):
+    observedGeneration: Count | None = None
+    """Generation of the object that this status speaks of."""
+    opens: Count | None = None
+    """Servers that it is restricted to, exist, and have a policy that names it."""
+    enforced: Word | None = None
+    """How many of all their pods take the token."""
+    conditions: Conditions = None
+    """Ready, Accepted and Programmed; Stalled while it holds."""
+
+
 class MCPAccessPolicyStatus(Part):
     observedGeneration: Count | None = None
     """Generation of the object that this status speaks of."""
@@ -127,5 +149,8 @@ class MCPAccessPolicyStatus(Part):
     """The servers, by name, 256 at most."""
     subjects: Subjects | None = None
     """Who is admitted, resolved."""
+    observed: ObservedCounts | None = None
+    """With mode: Observe, what the policy would have decided otherwise, since the pods' proxies
+    started; told again whenever a count has doubled."""
     conditions: Conditions = None
     """Ready, Accepted and Programmed; AnonymousAccess, Reconciling and Stalled while they hold."""

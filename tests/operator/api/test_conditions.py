@@ -22,7 +22,7 @@ def test_a_word_is_one_that_kubernetes_takes(word: str) -> None:
 @pytest.mark.parametrize("group", [Type, Reason])
 def test_a_constant_is_named_as_its_word(group: type) -> None:
     named = {
-        "".join(part.capitalize() for part in key.split("_")): value
+        key.replace("_", ""): value.upper()
         for key, value in vars(group).items()
         if not key.startswith("_")
     }

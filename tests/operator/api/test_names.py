@@ -15,6 +15,8 @@ def test_the_contract_with_other_programs_stands() -> None:
         "SERVER_PLURAL": "mcpservers",
         "POLICY_KIND": "MCPAccessPolicy",
         "POLICY_PLURAL": "mcpaccesspolicies",
+        "TOKEN_KIND": "MCPAccessToken",
+        "TOKEN_PLURAL": "mcpaccesstokens",
         "PRODUCT": "ostiary",
         "LABEL_NAME": "app.kubernetes.io/name",
         "LABEL_MANAGED_BY": "app.kubernetes.io/managed-by",

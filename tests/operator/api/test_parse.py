@@ -37,13 +37,13 @@ def test_the_four_line_minimum_is_enough() -> None:
             'spec.env[0].value: must be text: write "1" in quotes',
         ),
         (STDIO | {"image": 5}, 'spec.image: must be text: write "5" in quotes'),
-        ({"command": ["a"]}, "spec.image: is required"),
+        ({"command": ["a"]}, "spec: write exactly one of image, remote and service"),
         (
             STDIO | {"env": [{"name": "A"}, {"name": "A"}]},
             "spec.env: 'A' is there twice: give each its own",
         ),
         (STDIO | {"tools": {"allow": []}}, "spec.tools.allow: must have at least one item"),
-        (None, "spec.image: is required"),
+        (None, "spec: write exactly one of image, remote and service"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -61,7 +61,7 @@ def test_a_list_whose_items_are_refused_is_not_called_short_as_well() -> None:
 
 
 def test_each_mistake_is_said_not_only_the_first() -> None:
-    found = problems({"command": ["a"], "replicas": -1, "workingDirectory": "/"})
+    found = problems({"command": ["a"], "replicas": -1, "workingDirectory": "/", "image": 5})
 
     assert len(found) == 3
 
@@ -142,3 +142,43 @@ def test_nothing_is_usable_when_every_rule_is_invalid() -> None:
 
 def test_a_problem_without_a_path_is_its_message() -> None:
     assert str(Problem("", "say more")) == "say more"
+
+
+TOP: dict[str, Any] = {
+    "scope": "Cluster",
+    "namespaces": {"from": "Same"},
+    "target": None,
+    "namespace": "admin",
+}
+
+
+def test_a_condition_that_is_not_understood_is_said_and_its_rule_grants_nothing() -> None:
+    parsed = parse_policy(
+        policy_manifest(rule(name="good"), rule(name="bad", when="args.x == nothing"))
+    )
+
+    assert isinstance(parsed, Invalid)
+    assert "spec.rules[1].when: character 11: there is no nothing" in str(parsed)
+    assert parsed.usable is not None
+    assert [it.name for it in parsed.usable.spec.rules or ()] == ["good"]
+
+
+def test_a_ceiling_whose_every_rule_is_invalid_is_closed_and_not_gone() -> None:
+    parsed = parse_policy(policy_manifest(rule(when="broken("), **TOP))
+
+    assert isinstance(parsed, Invalid)
+    assert parsed.usable is not None
+    assert parsed.usable.spec.namespaces is not None
+    assert parsed.usable.spec.namespaces.from_ == "Same"
+    (deny,) = parsed.usable.spec.deny or ()
+    assert deny.tools == ("*",)
+
+
+def test_a_ceiling_that_cannot_be_read_is_closed_over_everything() -> None:
+    parsed = parse_policy(policy_manifest(rule(), **TOP | {"namespaces": {"from": "Somewhere"}}))
+
+    assert isinstance(parsed, Invalid)
+    assert parsed.usable is not None
+    assert parsed.usable.spec.namespaces is not None
+    assert parsed.usable.spec.namespaces.from_ == "All"
+    assert parsed.usable.spec.deny is not None
