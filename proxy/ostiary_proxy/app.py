@@ -3,29 +3,36 @@
     connection limits (limits.py) > endpoint > Host > Origin > verb > who is calling > admitted at
     all > media types > body > JSON-RPC > era > what it is about > may it > backend > audit
 
-Nothing of the body is read before the caller is known, and nothing is decided on headers.
+A browser's preflight ends after the Origin, the question where to get a token after the verb.
+HTTP+SSE and WebSocket, where they are opened, pass the stages up to the media types with their
+connection, and the rest with each message.  Nothing of the body is read before the caller is known,
+and nothing is decided on headers.
 """
 
 import logging
+from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
+from ostiary_proxy import batch, resource_metadata, websocket_door
 from ostiary_proxy.asgi import Receive, Scope, Send
-from ostiary_proxy.auth import Refusal
 from ostiary_proxy.backends import Backends
-from ostiary_proxy.era import spoken, targets
-from ostiary_proxy.exchange import ClientGoneError, Exchange, Refused
+from ostiary_proxy.batch import is_batch
+from ostiary_proxy.era import spoken
+from ostiary_proxy.exchange import NOT_HERE, ClientGoneError, Exchange, Refused, failed
+from ostiary_proxy.judgement import decided, judge
 from ostiary_proxy.message import (
     INTERNAL_ERROR,
-    INVALID_PARAMS,
     INVALID_REQUEST,
-    METHOD_NOT_FOUND,
     Message,
     Rejection,
     parse,
 )
-from ostiary_proxy.policy import Caller, Deny, Target, decide
-from ostiary_proxy.runtime import LOCAL_HOSTS, Runtime
+from ostiary_proxy.origin import check_host, check_origin, preflight
+from ostiary_proxy.policy import Caller, Deny, Target
+from ostiary_proxy.runtime import Runtime
+from ostiary_proxy.sse_door import SseDoor
+from ostiary_proxy.ways import Kind, check_media, check_verb, find
 
 REFUSAL_KEY: Final = "ostiary.dev/refusal"
 """In an error's data: the id of the audit line that says why."""
@@ -46,6 +53,7 @@ class App:
     def __init__(self, runtime: Runtime, backends: Backends) -> None:
         self._runtime = runtime
         self._backends = backends
+        self._sse = SseDoor(self.carry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,14 +63,18 @@ class App:
         if connection is not None:
             connection.exchange = exchange
         try:
-            await self._pass(exchange)
+            await self._pass(exchange, self._stages(exchange))
         finally:
             if connection is not None:
                 connection.exchange = None
 
-    async def _pass(self, exchange: Exchange) -> None:
+    async def carry(self, exchange: Exchange, part: Message | Rejection | None) -> None:
+        """What another exchange carried, through the stages that are its own."""
+        await self._pass(exchange, self._inner_stages(exchange, part))
+
+    async def _pass(self, exchange: Exchange, stages: Coroutine[Any, Any, None]) -> None:
         try:
-            await self._stages(exchange)
+            await stages
             exchange.finish()
         except Refused as refused:
             await self._refuse(exchange, refused.rejection)
@@ -77,16 +89,50 @@ class App:
             )
 
     async def _stages(self, exchange: Exchange) -> None:
-        self._find_endpoint(exchange)
-        _check_host(exchange)
-        _check_origin(exchange)
-        _check_verb(exchange)
-        self._authenticate(exchange)
+        kind = self._find_endpoint(exchange)
+        if await _greet(exchange):
+            return
+        check_verb(kind, exchange.verb)
+        if kind == "metadata":
+            await resource_metadata.serve(exchange)
+            return
+        self._authenticate(exchange, kind)
         await _check_admitted(exchange)
-        _check_media(exchange)
+        check_media(kind, exchange.verb, exchange.headers)
+        match kind:
+            case "sse":
+                await self._sse.stream(exchange)
+            case "messages":
+                await self._sse.post(exchange)
+            case "webSocket":
+                await websocket_door.serve(exchange, self.carry)
+            case _:
+                await self._serve(exchange)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        """Streamable HTTP."""
         if exchange.verb == "POST":
-            await _read_message(exchange)
-            _decide(exchange)
+            assert exchange.endpoint is not None
+            body = await exchange.body(exchange.endpoint.server.limits.requestBytes)
+            if is_batch(body):
+                await batch.serve(exchange, body, self.carry)
+                return
+            _read(exchange, parse(body))
+            await self._backends.known(exchange)
+            judge(exchange)
+        await self._backends.serve(exchange)
+
+    async def _inner_stages(self, exchange: Exchange, part: Message | Rejection | None) -> None:
+        if isinstance(part, Message):
+            exchange.message = part
+        self._find_endpoint(exchange)
+        if exchange.verb != "DELETE":
+            # What a connection held is given back, whatever its caller may do by now.
+            await _check_admitted(exchange)
+        if part is not None:
+            _read(exchange, part)
+            await self._backends.known(exchange)
+            judge(exchange)
         await self._backends.serve(exchange)
 
     async def _refuse(self, exchange: Exchange, rejection: Rejection) -> None:
@@ -113,7 +159,7 @@ class App:
             reason=rejection.reason,
         )
 
-    def _find_endpoint(self, exchange: Exchange) -> None:
+    def _find_endpoint(self, exchange: Exchange) -> Kind:
         snapshot = self._runtime.snapshot
         if snapshot is None:
             raise Refused(
@@ -121,128 +167,75 @@ class App:
                     503,
                     INTERNAL_ERROR,
                     "This proxy has no configuration yet.",
-                    headers=((b"retry-after", b"1"),),
+                    headers=((b"retry-after", b"1"), (NOT_HERE, b"1")),
                     reason="NoConfig",
                 )
             )
-        endpoint = snapshot.endpoints.get(exchange.scope["path"])
-        if endpoint is None:
+        path = exchange.scope["path"]
+        way = find(snapshot.endpoints, path) or resource_metadata.find(snapshot, path)
+        if way is None:
             why = "There is nothing at this path."
             raise Refused(Rejection(404, INVALID_REQUEST, why, reason="NoSuchPath"))
         exchange.snapshot = snapshot
-        exchange.endpoint = endpoint
+        exchange.endpoint = way.endpoint
+        return way.kind
 
-    def _authenticate(self, exchange: Exchange) -> None:
+    def takes_websocket(self, path: str) -> bool:
+        """May a connection that asks for it leave HTTP there?  Who asks is seen later."""
+        snapshot = self._runtime.snapshot
+        way = None if snapshot is None else find(snapshot.endpoints, path)
+        return way is not None and way.kind == "webSocket"
+
+    def _authenticate(self, exchange: Exchange, kind: Kind) -> None:
         assert exchange.snapshot is not None
         assert exchange.endpoint is not None
+        given = exchange.headers.get(b"authorization")
         verified = exchange.snapshot.verifier.verify(
-            exchange.headers.get(b"authorization"),
+            websocket_door.bearer(exchange.headers) if kind == "webSocket" else given,
             exchange.endpoint.audiences,
             exchange.endpoint.rules.admits_anonymous,
+            tokens=exchange.endpoint.tokens,
         )
         if isinstance(verified, Caller):
             exchange.caller = verified
             return
-        raise Refused(_unauthenticated(verified))
+        raise Refused(resource_metadata.unauthenticated(exchange, verified))
 
 
-def _unauthenticated(refusal: Refusal) -> Rejection:
-    headers: list[tuple[bytes, bytes]] = []
-    if refusal.challenge:
-        headers.append((b"www-authenticate", refusal.challenge))
-    if refusal.retry_after:
-        headers.append((b"retry-after", str(refusal.retry_after).encode()))
-    return Rejection(
-        refusal.status,
-        INTERNAL_ERROR,
-        refusal.reason,
-        headers=tuple(headers),
-        reason="Unauthenticated" if refusal.status == 401 else "Busy",
-    )
-
-
-def _check_host(exchange: Exchange) -> None:
-    assert exchange.endpoint is not None
-    host = exchange.headers.get(b"host", b"").decode("latin-1").lower()
-    if _without_port(host) not in exchange.endpoint.hosts:
-        why = "This Host is not served here."
-        raise Refused(Rejection(421, INVALID_REQUEST, why, reason="BadHost"))
-
-
-def _check_origin(exchange: Exchange) -> None:
-    """No browser page is let in, but one of this very loopback address."""
-    origin = exchange.headers.get(b"origin")
-    if origin is None:
-        return
-    host = exchange.headers.get(b"host", b"")
-    local = _without_port(host.decode("latin-1").lower()) in LOCAL_HOSTS
-    if not (local and origin.lower() == b"http://" + host.lower()):
-        why = "This Origin is not allowed."
-        raise Refused(Rejection(403, INVALID_REQUEST, why, reason="BadOrigin"))
-
-
-def _without_port(host: str) -> str:
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdecimal() and (":" not in name or name[-1:] == "]") else host
-
-
-def _check_verb(exchange: Exchange) -> None:
-    if exchange.verb not in ("POST", "GET", "DELETE"):
-        raise Refused(
-            Rejection(
-                405,
-                INVALID_REQUEST,
-                "Only POST, GET and DELETE are served here.",
-                headers=((b"allow", b"POST, GET, DELETE"),),
-                reason="BadVerb",
-            )
-        )
+async def _greet(exchange: Exchange) -> bool:
+    """Host and Origin; True: it was a browser's preflight, and is answered."""
+    endpoint = exchange.endpoint
+    assert endpoint is not None
+    check_host(exchange.headers, endpoint)
+    permitted = preflight(exchange.verb, exchange.headers, endpoint)
+    if permitted is None:
+        exchange.cors = check_origin(exchange.headers, endpoint)
+        return False
+    await exchange.reply(204, headers=permitted)
+    return True
 
 
 async def _check_admitted(exchange: Exchange) -> None:
     assert exchange.caller is not None
     assert exchange.endpoint is not None
-    decision = decide(_ADMITTED, exchange.caller, exchange.endpoint.rules)
+    if not exchange.endpoint.knows(exchange.caller):
+        # What carries it has not ended yet.
+        raise Refused(failed(403, "Access was just revoked.", "Revoked"))
+    decision = decided(exchange, _ADMITTED)
     if not isinstance(decision, Deny):
         exchange.allow = decision
         return
     exchange.deny = decision
     ident = None
-    if exchange.verb == "POST":
+    if exchange.verb == "POST" and exchange.message is None:
         parsed = parse(await exchange.body(UNADMITTED_BYTES))
         ident = parsed.id if isinstance(parsed, Message) and parsed.kind == "request" else None
-    raise Refused(
-        Rejection(403, INTERNAL_ERROR, decision.message, id=ident, reason=decision.reason)
-    )
+    more = resource_metadata.step_up(exchange, _ADMITTED)
+    why, reason = decision.message, decision.reason
+    raise Refused(Rejection(403, INTERNAL_ERROR, why, id=ident, headers=more, reason=reason))
 
 
-def _check_media(exchange: Exchange) -> None:
-    if exchange.verb == "DELETE":
-        return
-    accept = exchange.headers.get(b"accept", b"").lower()
-    wanted: tuple[bytes, ...] = (b"text/event-stream",)
-    if exchange.verb == "POST":
-        kind = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if kind != b"application/json":
-            why = "Content-Type must be application/json."
-            raise Refused(Rejection(415, INVALID_REQUEST, why, reason="BadMediaType"))
-        wanted = (b"application/json", b"text/event-stream")
-    if not all(_accepts(accept, kind) for kind in wanted):
-        names = b" and ".join(wanted).decode()
-        why = f"Accept must list {names}."
-        raise Refused(Rejection(406, INVALID_REQUEST, why, reason="NotAcceptable"))
-
-
-def _accepts(accept: bytes, kind: bytes) -> bool:
-    if kind in accept:
-        return True
-    ranges = {part.partition(b";")[0].strip() for part in accept.split(b",")}
-    return b"*/*" in ranges or kind.partition(b"/")[0] + b"/*" in ranges
-
-
-async def _read_message(exchange: Exchange) -> None:
-    assert exchange.endpoint is not None
-    parsed = parse(await exchange.body(exchange.endpoint.server.limits.requestBytes))
+def _read(exchange: Exchange, parsed: Message | Rejection) -> None:
     if isinstance(parsed, Rejection):
         raise Refused(parsed)
     exchange.message = parsed
@@ -250,33 +243,3 @@ async def _read_message(exchange: Exchange) -> None:
     if isinstance(speaks, Rejection):
         raise Refused(speaks)
     exchange.spoken = speaks
-
-
-def _decide(exchange: Exchange) -> None:
-    assert exchange.message is not None
-    assert exchange.caller is not None
-    assert exchange.endpoint is not None
-    about = targets(exchange.message)
-    if isinstance(about, Rejection):
-        raise Refused(about)
-    exchange.targets = about
-    for target in about:
-        decision = decide(target, exchange.caller, exchange.endpoint.rules)
-        if isinstance(decision, Deny):
-            exchange.allow, exchange.deny = None, decision
-            raise Refused(_denied(exchange, decision))
-        exchange.allow = decision
-
-
-def _denied(exchange: Exchange, deny: Deny) -> Rejection:
-    """The same bytes whether the name exists or not."""
-    assert exchange.message is not None
-    assert exchange.spoken is not None
-    modern = exchange.spoken.era == "modern"
-    # A legacy answer to a request is 200; a notification has no answer that could say it.
-    plain = 200 if exchange.message.kind == "request" else 400
-    if deny.reason == "UnknownMethod":
-        status = 404 if modern else plain
-        return Rejection(status, METHOD_NOT_FOUND, deny.message, reason=deny.reason)
-    status = 400 if modern else plain
-    return Rejection(status, INVALID_PARAMS, deny.message, reason=deny.reason)

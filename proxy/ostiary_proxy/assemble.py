@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from ostiary_proxy.access_tokens import AccessTokens
 from ostiary_proxy.auth import Verifier
 from ostiary_proxy.config import ProxyConfig, Server
+from ostiary_proxy.pins import Book
 from ostiary_proxy.policy import compile_rules
-from ostiary_proxy.runtime import LOCAL_HOSTS, Endpoint, Snapshot
+from ostiary_proxy.runtime import LOCAL_HOSTS, Endpoint, Snapshot, backend_key
 from ostiary_proxy.seal import MASTER_BYTES, PROCESS_NONCE_BYTES, Sealer, held_keys
 
 LOCAL_KEY_NUMBER: Final = 0
@@ -33,26 +35,42 @@ class Assembler:
         self._on_unknown_kid = on_unknown_kid
         self._process_nonce = os.urandom(PROCESS_NONCE_BYTES)
         self._own_master = os.urandom(MASTER_BYTES)
+        self._books: dict[tuple[str, str], Book] = {}
+        """By backend: what is known of its tools outlives the rules."""
 
     def build(self, config: ProxyConfig, digest: str) -> Snapshot:
+        keys = [backend_key(server) for server in config.servers]
+        self._books = {key: self._books.get(key) or Book() for key in keys}
+        known = frozenset(issuer.issuer for issuer in config.issuers)
         return Snapshot(
             config=config,
             generation=config.generation,
             digest=digest,
-            endpoints={server.path: self._endpoint(server) for server in config.servers},
+            endpoints={server.path: self._endpoint(server, known) for server in config.servers},
             verifier=Verifier(config.issuers, clock=self._now, on_unknown_kid=self._on_unknown_kid),
         )
 
-    def _endpoint(self, server: Server) -> Endpoint:
+    def _endpoint(self, server: Server, issuers: frozenset[str]) -> Endpoint:
         return Endpoint(
             server=server,
-            rules=compile_rules(server),
+            rules=compile_rules(server, self._books[backend_key(server)]),
             audiences=frozenset(server.audiences),
+            tokens=AccessTokens(server.tokens),
+            issuers=issuers,
             hosts=frozenset(host.lower() for host in server.hosts) | LOCAL_HOSTS,
-            sealer=Sealer(self._masters(server), now=self._now, process_nonce=self._process_nonce),
+            origins=frozenset(origin.encode() for origin in server.clients.allowedOrigins),
+            sealer=Sealer(
+                self._masters(server),
+                now=self._now,
+                process_nonce=self._process_nonce,
+                awaited=(key.number for key in server.keys),
+            ),
         )
 
     def _masters(self, server: Server) -> dict[int, bytes]:
         if self._keys_dir is None:
             return {LOCAL_KEY_NUMBER: self._own_master}
-        return held_keys(server.keys, self._keys_dir)
+        held = held_keys(server.keys, self._keys_dir)
+        sealing = {key.number: key.seals for key in server.keys}
+        # Newest first, but for those that some pod does not hold yet.
+        return dict(sorted(held.items(), key=lambda item: not sealing[item[0]]))

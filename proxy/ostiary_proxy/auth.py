@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from ostiary_proxy.access_tokens import AccessTokens
+from ostiary_proxy.callers import Caller
 from ostiary_proxy.config import Issuer
-from ostiary_proxy.policy import Caller
+from ostiary_proxy.principals import caller_of
+from ostiary_proxy.token_format import is_ours
 from ostiary_proxy.tokens import LONGEST_TOKEN, BadToken, Token, Trusted, read, trust
 
 REMEMBERED_TOKENS: Final = 8192
@@ -26,7 +29,7 @@ RETRY_SECONDS: Final = 1
 CHALLENGE: Final = b"Bearer"
 BAD_TOKEN_CHALLENGE: Final = b'Bearer error="invalid_token"'
 
-_ACCOUNT_PREFIX: Final = "system:serviceaccount:"
+NO_TOKENS: Final = AccessTokens()
 _ANONYMOUS: Final = Caller.anonymous()
 
 
@@ -64,6 +67,8 @@ class Verifier:
     ) -> None:
         """`clock`: the time of day; `timer`: what effort is measured with."""
         self._trusted: Mapping[str, Trusted] = trust(issuers)
+        known = [it.issuer for it in self._trusted.values()]
+        self._others = frozenset(it.name for it in known if it.name and not it.primary)
         self._clock = clock
         self._timer = timer
         self._on_unknown_kid = on_unknown_kid
@@ -84,8 +89,10 @@ class Verifier:
         anonymous_ok: bool,
         *,
         kind: str = "",
+        tokens: AccessTokens = NO_TOKENS,
     ) -> Caller | Refusal:
-        """`kind`: only issuers of that kind count; empty: all that the config names."""
+        """`kind`: only issuers of that kind count; empty: all that the config names.  `tokens`:
+        access tokens of ours that are good there."""
         if authorization is None:
             if anonymous_ok:
                 return _ANONYMOUS
@@ -96,6 +103,9 @@ class Verifier:
             return Refusal(401, "Authorization must be a bearer token.", CHALLENGE)
         if len(token) > LONGEST_TOKEN:
             return _refused("the token is longer than 16 KiB")
+        if is_ours(token):
+            found_token = tokens.find(token, self._clock())
+            return found_token if isinstance(found_token, Caller) else _refused(found_token)
         known = self._known.get(sha256(token).digest())
         if known is None:
             found = self._check(token, audiences)
@@ -124,7 +134,7 @@ class Verifier:
             if isinstance(result, BadToken):
                 self._note_kid(result.unknown_kid)
                 return _refused(result.why)
-            caller = _caller(result)
+            caller = caller_of(result, self._others)
         finally:
             self._saved -= self._timer() - started
         if isinstance(caller, BadToken):
@@ -154,23 +164,3 @@ class Verifier:
 
 def _refused(why: str) -> Refusal:
     return Refusal(401, f"Not accepted: {why}.", BAD_TOKEN_CHALLENGE)
-
-
-def _caller(token: Token) -> Caller | BadToken:
-    """The principal that a verified token speaks for."""
-    if not token.subject.startswith(_ACCOUNT_PREFIX):
-        return BadToken("the token's subject is not a ServiceAccount")
-    namespace, _, name = token.subject.removeprefix(_ACCOUNT_PREFIX).partition(":")
-    if not namespace or not name or ":" in name:
-        return BadToken("the token's subject is not a ServiceAccount")
-    if token.trusted.issuer.kind == "kubernetes" and not _bears_account(token, namespace, name):
-        return BadToken("the token's claims do not name its ServiceAccount")
-    return Caller.service_account(namespace, name, token.expires)
-
-
-def _bears_account(token: Token, namespace: str, name: str) -> bool:
-    claim = token.claims.get("kubernetes.io")
-    if not isinstance(claim, dict) or claim.get("namespace") != namespace:
-        return False
-    account = claim.get("serviceaccount")
-    return isinstance(account, dict) and account.get("name") == name

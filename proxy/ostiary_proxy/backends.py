@@ -6,30 +6,55 @@ is open is decided again with each new config.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Final, Self
 
-from ostiary_proxy.config import HttpBackend, ServerReport
+from ostiary_proxy.bridge import Bridge
+from ostiary_proxy.config import (
+    MCP_PORT,
+    HttpBackend,
+    ServerReport,
+    SseBackend,
+    WebSocketBackend,
+    drift,
+)
 from ostiary_proxy.exchange import Cut, Exchange, Refused, failed
 from ostiary_proxy.http_backend import HttpServer
-from ostiary_proxy.policy import Deny, Target, decide
+from ostiary_proxy.policy import Target
+from ostiary_proxy.port_backend import PortServer
+from ostiary_proxy.recipe import Owner
+from ostiary_proxy.replicas import Replicas
 from ostiary_proxy.runtime import Endpoint, Runtime, Snapshot
+from ostiary_proxy.siblings import Resolve, by_dns
+from ostiary_proxy.standing import allowed, check
 from ostiary_proxy.stdio_backend import StdioServer
-from ostiary_proxy.supervisor import Backend, Supervised
+from ostiary_proxy.supervisor import Backend, Supervised, is_held
 
-_ADMITTED: Final = (Target("protocol"),)
 DRAIN_POLL_SECONDS: Final = 0.05
+DECIDED_AT_ONCE: Final = 1000
+"""Decisions between two turns of the loop when a new config is put in force."""
 Key = tuple[str, str]
 
 
 class Backends:
     """The backends of one process.  Enter it before the first request."""
 
-    def __init__(self, *, runtime: Runtime, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        runtime: Runtime,
+        now: Callable[[], float] = time.time,
+        resolve: Resolve = by_dns,
+        port: Callable[[], int] = lambda: MCP_PORT,
+    ) -> None:
+        """`resolve`: a name to its addresses; `port`: the MCP port of this pod, and of each other
+        of its servers."""
         self._runtime = runtime
+        self._replicas = Replicas(runtime, resolve=resolve, port=port, spawn=self._spawn)
         self._now = now
         self._tasks = asyncio.TaskGroup()
         self._running: dict[Key, tuple[Supervised, asyncio.Task[None]]] = {}
+        self._replaced: list[Supervised] = []
         self._by_path: dict[str, Supervised] = {}
         self._applied: Snapshot | None = None
         self._subscribers: list[Callable[[], None]] = []
@@ -47,6 +72,7 @@ class Backends:
             _cut(supervised.open, "draining")
             task.cancel()
         self._running.clear()
+        self._replicas.close()
         await self._tasks.__aexit__(None, None, None)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -55,24 +81,33 @@ class Backends:
         return lambda: self._subscribers.remove(callback)
 
     def reports(self) -> tuple[ServerReport, ...]:
-        return tuple(supervised.report() for supervised, _ in self._running.values())
+        counts = self._runtime.observations
+        return tuple(
+            report.model_copy(update={"observed": counts.of(f"{report.namespace}/{report.name}")})
+            for report in (supervised.report() for supervised, _ in self._running.values())
+        )
+
+    def unapproved(self) -> Iterator[tuple[str, int]]:
+        """By server with a pinned tool set, the tools that nobody approved as they stand."""
+        for supervised, _ in self._running.values():
+            server, seen = supervised.endpoint.server, supervised.seen
+            if server.tools.pin.mode != "Off" and seen is not None:
+                found = drift(server.tools.pin, seen.digest, seen.tools)
+                yield f"{server.namespace}/{server.name}", len(found.unapproved)
 
     def ready(self) -> bool:
-        """Every HTTP backend has answered once; a stdio one starts when it is needed."""
+        """Every backend has answered once: a rollout waits for that, so that no call meets a
+        process that is still starting, and a version that never answers replaces nothing.  What
+        runs elsewhere starts with no pod of ours, and is not waited for."""
         return all(
-            supervised.answered_once
+            supervised.answered_once or supervised.endpoint.outside is not None
             for supervised, _ in self._running.values()
-            if isinstance(supervised.endpoint.server.backend, HttpBackend)
         )
 
     @property
     def in_flight(self) -> int:
         """Calls that are open; streams held for the server's own messages are none."""
-        return sum(
-            not exchange.holding
-            for supervised, _ in self._running.values()
-            for exchange in supervised.open
-        )
+        return sum(not exchange.holding for it in self._all for exchange in it.open)
 
     def apply(self, snapshot: Snapshot) -> None:
         """Start what is new, stop what is gone, keep the rest; decide again what is open."""
@@ -81,7 +116,8 @@ class Backends:
         self._applied = snapshot
         wanted = {endpoint.backend_key: endpoint for endpoint in snapshot.endpoints.values()}
         for key in self._running.keys() - wanted.keys():
-            _, task = self._running.pop(key)
+            supervised, task = self._running.pop(key)
+            self._replaced.append(supervised)
             task.cancel()
         for key, endpoint in wanted.items():
             if key in self._running:
@@ -91,32 +127,85 @@ class Backends:
         self._by_path = {
             endpoint.server.path: self._running[key][0] for key, endpoint in wanted.items()
         }
-        self._revoke()
+        self._replaced = [it for it in self._replaced if it.open]
+        for supervised in self._replaced:
+            # What is still open of it is judged by the rules of what stands in its place.
+            now = snapshot.endpoints.get(supervised.endpoint.server.path)
+            if now is None:
+                _cut(supervised.open, "revoked")
+            else:
+                supervised.endpoint = now
+        for endpoint in wanted.values():
+            self._runtime.observations.keep(
+                f"{endpoint.server.namespace}/{endpoint.server.name}",
+                frozenset(it.policy for it in endpoint.rules.observed),
+            )
+        self._replicas.apply({endpoint.server.pods for endpoint in wanted.values()})
+        self._spawn(self._revoke())
         self._changed()
 
-    def _revoke(self) -> None:
-        """Whoever may no longer do what is still running is cut off."""
-        for supervised, _ in self._running.values():
+    @property
+    def _all(self) -> list[Supervised]:
+        """With those that were replaced while something was open."""
+        return [*(supervised for supervised, _ in self._running.values()), *self._replaced]
+
+    async def _revoke(self) -> None:
+        """Whoever may no longer do what is still running, or waits for an answer, is cut off.
+
+        A few at a time: thousands of streams must not hold the loop for everybody else."""
+        decided = 0
+        for targets in self._recheck():
+            # Arguments may be looked at, which costs more than names.
+            decided += DECIDED_AT_ONCE if _bear_args(targets) else max(1, len(targets))
+            if decided >= DECIDED_AT_ONCE:
+                decided = 0
+                await asyncio.sleep(0)
+
+    def _recheck(self) -> Iterator[tuple[Target, ...]]:
+        """Yields what each decision was about."""
+        for supervised in self._all:
             for exchange in tuple(supervised.open):
-                if not _allowed(exchange, supervised):
+                if not allowed(exchange, supervised.endpoint):
                     exchange.interrupt("revoked")
+                yield exchange.targets
+            yield from supervised.bridge.recheck(supervised.endpoint)
+
+    async def known(self, exchange: Exchange) -> None:
+        """Wait until it can be decided whether a pinned tool is as it was approved."""
+        assert exchange.endpoint is not None
+        supervised = self._by_path.get(exchange.endpoint.server.path)
+        if supervised is not None and exchange.endpoint.rules.pinned.mode != "Off":
+            await supervised.known()
 
     async def serve(self, exchange: Exchange) -> None:
         assert exchange.endpoint is not None
         supervised = self._by_path.get(exchange.endpoint.server.path)
         if supervised is None:
             raise Refused(failed(503, "The server was just replaced.", "Unavailable"))
-        if exchange.snapshot is not self._applied and not _allowed(exchange, supervised):
+        if exchange.snapshot is not self._applied:
             # The config changed while the body was on its way.
-            raise Refused(failed(403, "Access was just revoked.", "Revoked"))
-        await supervised.serve(exchange)
+            check(exchange, supervised.endpoint)
+        if exchange.headerless:
+            supervised.write_headers(exchange)
+        if not await self._elsewhere(exchange, supervised):
+            await supervised.serve(exchange)
+
+    async def _elsewhere(self, exchange: Exchange, supervised: Supervised) -> bool:
+        """Served by the pod that owns its session; open here like any other meanwhile."""
+        exchange.holding = is_held(exchange)
+        supervised.open.add(exchange)
+        try:
+            ready = supervised.answered_once and supervised.endpoint.sealer.complete
+            return await self._replicas.serve(exchange, ready=ready)
+        finally:
+            supervised.open.discard(exchange)
 
     async def drain(self) -> None:
         """End the held streams with a result; returns when nothing is open."""
-        for supervised, _ in self._running.values():
+        for supervised in self._all:
             _cut({exchange for exchange in supervised.open if exchange.holding}, "draining")
         # Plain sets of the hot path: an event would cost every call something.
-        while any(supervised.open for supervised, _ in self._running.values()):  # noqa: ASYNC110
+        while any(supervised.open for supervised in self._all):  # noqa: ASYNC110
             await asyncio.sleep(DRAIN_POLL_SECONDS)
 
     def _on_runtime(self) -> None:
@@ -131,29 +220,54 @@ class Backends:
             if supervised is not None:
                 supervised.look_again()
 
-        supervised = Supervised(endpoint, self._backend(endpoint, look_again), self._changed)
+        backend = self._backend(endpoint, look_again)
+        server = endpoint.server
+        tally = self._runtime.metrics.tally(f"{server.namespace}/{server.name}")
+        bridge = Bridge(
+            backend.source, server, owner=self._owner, now=self._now, on_repair=tally.repaired
+        )
+        supervised = Supervised(endpoint, backend, bridge, self._changed)
         self._running[key] = (supervised, self._spawn(supervised.run()))
 
+    @property
+    def _owner(self) -> Owner:
+        return Owner(self._runtime.pod_uid, self._runtime.address)
+
     def _backend(self, endpoint: Endpoint, look_again: Callable[[], None]) -> Backend:
-        server, pod = endpoint.server, self._runtime.pod_uid
+        server, runtime = endpoint.server, self._runtime
+        name = f"{server.namespace}/{server.name}"
+        owner, tally = self._owner, runtime.metrics.tally(name)
         if isinstance(server.backend, HttpBackend):
             return HttpServer(
                 server.backend,
                 server.uid,
-                pod,
-                name=f"{server.namespace}/{server.name}",
+                owner,
+                name=name,
                 now=self._now,
                 on_trouble=look_again,
                 spawn=self._spawn,
+                tally=tally,
+            )
+        if isinstance(server.backend, SseBackend | WebSocketBackend):
+            return PortServer(
+                server.backend,
+                server.uid,
+                owner,
+                name=name,
+                now=self._now,
+                on_trouble=look_again,
+                spawn=self._spawn,
+                tally=tally,
             )
         return StdioServer(
             server.backend,
             server.uid,
-            pod,
-            name=f"{server.namespace}/{server.name}",
+            owner,
+            name=name,
             now=self._now,
             on_trouble=look_again,
             spawn=self._spawn,
+            tally=tally,
         )
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
@@ -164,15 +278,10 @@ class Backends:
             callback()
 
 
-def _allowed(exchange: Exchange, supervised: Supervised) -> bool:
-    """By the rules that are in force now."""
-    caller, rules = exchange.caller, supervised.endpoint.rules
-    assert caller is not None
-    return not any(
-        isinstance(decide(target, caller, rules), Deny) for target in exchange.targets or _ADMITTED
-    )
-
-
 def _cut(exchanges: set[Exchange], why: Cut) -> None:
     for exchange in tuple(exchanges):
         exchange.interrupt(why)
+
+
+def _bear_args(targets: tuple[Target, ...]) -> bool:
+    return any(target.args for target in targets)

@@ -11,10 +11,13 @@ from typing import Final
 from ostiary_proxy.lines import Exit, Pipe
 from ostiary_proxy.mailbox import Letter, Mailbox
 from ostiary_proxy.message import METHOD_NOT_FOUND, Id, Json, Message, decode, encode, error_body
+from ostiary_proxy.sparing import Sparing, quoted
 
-GARBAGE_LOGGED: Final = 5
+LEFT_SECONDS: Final = 900.0
+"""A request that nobody waits for any more may go on for this long."""
 
-_log = logging.getLogger("ostiary.stdio")
+_warnings: Final = Sparing(logging.getLogger("ostiary.stdio"))
+"""Of all processes of one server together: one that ends at once is started again and again."""
 
 
 class Call(Mailbox):
@@ -25,6 +28,8 @@ class Call(Mailbox):
         self.upstream = ident
         """The id that the child knows."""
         self.message = message
+        self.left: float | None = None
+        """Since when nobody waits for it, though it goes on."""
 
     @property
     def client_id(self) -> Id | None:
@@ -48,19 +53,37 @@ class Channel:
         self.tokens: dict[Id, Call] = {}
         self.garbage = 0
         """Lines that were no JSON-RPC."""
+        self.origin: Id | None = None
+        """While a line is taken: the request on whose own stream it came, where the pipe knows."""
+        self.on_garbage: Callable[[], None] = lambda: None
+        self.closing = False
+        """It was asked to end, and no new request may come to it."""
+        self.used = 0.0
+        """When it was last asked something."""
+        self.holds = 0
+        """Uses of it that last longer than its calls."""
+        self.subscribed = False
+        """A client waits for news of it, though perhaps on no stream just now."""
         self._asked = 0
 
     @property
     def alive(self) -> bool:
-        return self.pipe is not None and self.ended is None
+        return self.pipe is not None and self.ended is None and not self.closing
 
     @property
     def busy(self) -> bool:
-        return bool(self.calls)
+        return bool(self.calls) or self.holds > 0
 
     def close(self) -> None:
+        self.closing = True
         if self.pipe is not None:
             self.pipe.close()
+
+    def give_up_left(self, now: float) -> None:
+        """Forget the requests that nobody has waited for in a long time."""
+        for call in tuple(self.calls.values()):
+            if call.left is not None and now - call.left > LEFT_SECONDS:
+                self.drop_answered(call)
 
     def send(self, data: bytes) -> None:
         if self.pipe is not None and self.ended is None:
@@ -106,12 +129,29 @@ class Channel:
             if isinstance(one, dict) and one.get("jsonrpc") == "2.0":
                 self._take(one, line.strip() if one is data else encode(one))
             else:
-                self._note_garbage()
+                self._note_garbage(line)
 
-    def _note_garbage(self) -> None:
+    def on_line_of(self, ident: Id, line: bytes) -> None:
+        """A line on the stream of this request."""
+        self.origin = ident
+        try:
+            self.on_line(line)
+        finally:
+            self.origin = None
+
+    def on_lost(self, ident: Id, ended: Exit) -> None:
+        """One request gets no answer; the others may."""
+        call = self.calls.get(ident)
+        if call is not None:
+            call.end(ended)
+            self.drop_answered(call)
+
+    def _note_garbage(self, line: bytes) -> None:
         self.garbage += 1
-        if self.garbage <= GARBAGE_LOGGED:
-            _log.warning("server=%s a line on standard output is no JSON-RPC", self._name)
+        self.on_garbage()
+        _warnings.warn(
+            self._name, f"wrote on standard output what is no JSON-RPC: {quoted(line)!r}"
+        )
 
     def _take(self, data: Json, line: bytes) -> None:
         method, ident = data.get("method"), data.get("id")

@@ -1,8 +1,8 @@
 """Lines to and from one child process: through the shim's socket, or a child of our own.
 
 The shim starts a process for each connection and ends it with the connection.  A child of our own
-(local role) has its own process group, ends with it, and dies with us where the kernel offers
-that.  What the lines mean is `channel`'s business.
+(local role) has its own process group, ends with it, and dies with us, whatever ends us.  What the
+lines mean is `channel`'s business.
 """
 
 import asyncio
@@ -12,13 +12,14 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-from ostiary_proxy.config import SHIM_EXIT_KEY, HttpBackend, StdioBackend
+from ostiary_proxy.config import SHIM_EXIT_KEY, PortBackend, StdioBackend
+from ostiary_proxy.endings import own_exit, shim_exit
+from ostiary_proxy.guardian import Guardian, guard
 from ostiary_proxy.lines import LONGEST_LINE, Exit, Lines, Listener, Pipe
-from ostiary_proxy.message import decode
 
 CONNECT_SECONDS: Final = 5.0
 KILL_SECONDS: Final = 5.0
@@ -76,8 +77,9 @@ class _Socket(_Flow, asyncio.Protocol):
         self._exit = Exit("CommandExited", "The command ended.")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass
-        transport.set_write_buffer_limits(UNREAD_BYTES)  # type: ignore[attr-defined]
+        # uvloop's is no subclass, so that only a cast can say what it is.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(UNREAD_BYTES)
 
     def data_received(self, data: bytes) -> None:
         if not self._lines.feed(data):
@@ -86,7 +88,7 @@ class _Socket(_Flow, asyncio.Protocol):
 
     def on_line(self, line: bytes) -> None:
         if SHIM_EXIT_KEY.encode() in line:
-            ended = _shim_exit(line)
+            ended = shim_exit(line)
             if ended is not None:
                 self._exit = ended
                 return
@@ -110,28 +112,6 @@ class _Socket(_Flow, asyncio.Protocol):
             self._transport.abort()
 
 
-def _shim_exit(line: bytes) -> Exit | None:
-    """The shim's own last line; None for a line of the child's that only looks like it."""
-    data = decode(line)
-    if not isinstance(data, dict) or set(data) != {SHIM_EXIT_KEY}:
-        return None
-    told = data[SHIM_EXIT_KEY]
-    if not isinstance(told, dict):
-        return None
-    error = str(told.get("error") or "")
-    if error:
-        return Exit(_start_reason(error), f"The command could not be started: {error[:200]}")
-    if told.get("signal"):
-        return Exit("CommandExited", f"The command was ended by signal {told['signal']}.")
-    return Exit("CommandExited", f"The command exited with status {told.get('code')}.")
-
-
-def _start_reason(error: str) -> str:
-    lower = error.lower()
-    missing = "no such file" in lower or "not found" in lower
-    return "CommandNotFound" if missing else "CommandExited"
-
-
 class _Child(_Flow, asyncio.SubprocessProtocol):
     """A child of our own."""
 
@@ -145,15 +125,27 @@ class _Child(_Flow, asyncio.SubprocessProtocol):
         self._stdin: asyncio.WriteTransport | None = None
         self._pid = 0
         self._flaw: Exit | None = None
+        self._guardian: Guardian | None = None
+        self._attached = self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass
-        self._pid = transport.get_pid()  # type: ignore[attr-defined]
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+        self._pid = self._transport.get_pid()
 
-    def attach(self) -> None:
+    async def attach(self) -> None:
         """Once the pipes are there."""
-        assert self._transport is not None
-        self._stdin = self._transport.get_pipe_transport(0)  # type: ignore[assignment]
+        if self._transport is not None:
+            self._stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
+        self._guardian = await guard(self._pid, self._gone.set)
+        self._attached = True
+        if self._ended:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._guardian is None:
+            self._gone.set()
+        else:
+            self._guardian.dismiss()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
@@ -176,7 +168,7 @@ class _Child(_Flow, asyncio.SubprocessProtocol):
         if transport is None:
             return
         self._signal(signal.SIGKILL)  # what it left behind in its group
-        self._flaw = self._flaw or _own_exit(transport.get_returncode())
+        self._flaw = self._flaw or own_exit(transport.get_returncode())
         # Its last lines are still in the pipe; a descendant that fled may hold it open for good.
         asyncio.get_running_loop().call_later(LAST_LINES_SECONDS, transport.close)
 
@@ -185,7 +177,9 @@ class _Child(_Flow, asyncio.SubprocessProtocol):
             self._transport.close()
         self._transport = None
         self.resume_writing()
-        self._gone.set()
+        self._ended = True
+        if self._attached:
+            self._leave()
         self.on_exit(self._flaw or Exit("CommandExited", "The command ended."))
 
     def write(self, line: bytes) -> None:
@@ -209,10 +203,14 @@ class _Child(_Flow, asyncio.SubprocessProtocol):
             return  # nobody of the group is left
 
 
-def _own_exit(code: int | None) -> Exit:
-    if code is not None and code < 0:
-        return Exit("CommandExited", f"The command was ended by signal {-code}.")
-    return Exit("CommandExited", f"The command exited with status {code}.")
+Opener = Callable[[Listener], Awaitable[Pipe]]
+"""Begins a child of one backend, or what is served as one.  Raises StartError."""
+
+
+def opener_of(backend: StdioBackend, name: str) -> Opener:
+    if backend.command:
+        return lambda listener: start(backend, listener, name)
+    return lambda listener: connect(backend.socket, listener)
 
 
 async def connect(path: str, listener: Listener) -> Pipe:
@@ -227,7 +225,7 @@ async def connect(path: str, listener: Listener) -> Pipe:
     return made
 
 
-async def start(backend: StdioBackend | HttpBackend, listener: Listener, name: str) -> Pipe:
+async def start(backend: StdioBackend | PortBackend, listener: Listener, name: str) -> Pipe:
     """A child of our own."""
     command = backend.command
     environment = {key: os.environ[key] for key in INHERITED if key in os.environ}
@@ -251,7 +249,7 @@ async def start(backend: StdioBackend | HttpBackend, listener: Listener, name: s
     except OSError as err:
         why = f"The command could not be started: {err.strerror or 'unknown error'}."
         raise StartError("CommandNotFound", why) from err
-    child.attach()
+    await child.attach()
     return child
 
 

@@ -6,11 +6,11 @@ listens there is never taken for the server, nor its own predecessor that has no
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 from ostiary_proxy import children
-from ostiary_proxy.config import HttpBackend
+from ostiary_proxy.config import PortBackend
 from ostiary_proxy.lines import Exit, Pipe
 from ostiary_proxy.observe import LookError
 
@@ -27,12 +27,39 @@ LONGEST_LOGGED: Final = 512
 _log = logging.getLogger("ostiary.server")
 
 
+def beside(
+    backend: PortBackend,
+    name: str,
+    *,
+    on_change: Callable[[], None],
+    spawn: Callable[[Coroutine[object, object, None]], object],
+) -> "Companion | Nobody":
+    """The backend's own process, begun; or nobody, where somebody else runs it."""
+    if not backend.command:
+        return Nobody()
+    companion = Companion(backend, name, on_change=on_change)
+    spawn(companion.run())
+    return companion
+
+
+class Nobody:
+    """Stands where there is no process of ours."""
+
+    processes: Final = 0
+
+    def check(self) -> None:
+        """Whether it could answer, only asking tells."""
+
+    def stop(self) -> None:
+        """It is not ours to end."""
+
+
 class Companion:
     """One child, again and again, until `stop`."""
 
     def __init__(
         self,
-        backend: HttpBackend,
+        backend: PortBackend,
         name: str,
         *,
         on_change: Callable[[], None],
@@ -83,12 +110,13 @@ class Companion:
             return
         if self._stopped.is_set():
             return
+        self._running = True  # before the start: it may have ended again when that returns
         try:
             child = await children.start(self._backend, self, self._name)
         except children.StartError as err:
-            self._failure = LookError(err.reason, err.message)
+            self._running, self._failure = False, LookError(err.reason, err.message)
             return
-        self._child, self._running = child, True
+        self._child = child
         try:
             await self._tell_when_it_listens()
             await child.closed()

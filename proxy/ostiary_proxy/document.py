@@ -4,21 +4,26 @@ A sentence names the file, the field and what to write; it never quotes a value,
 somebody's secret.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from ipaddress import ip_network
 from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ostiary_proxy.config import FORMAT, ProxyConfig
+from ostiary_proxy.config import FORMAT, Backend, HttpBackend, ProxyConfig, Server
 
 MOST_SENTENCES: Final = 5
 LONGEST_DOCUMENT: Final = 4 * 1024 * 1024
 """The operator stops at 900 KiB; the local role may hold many servers."""
 
-_TAGS: Final = frozenset({"stdio", "streamableHTTP"})
+_PATH: Final = re.compile(r"/[!-~]*")
+_HOST: Final = re.compile(r"[A-Za-z0-9.:-]{1,253}")
+"""Both go into a request's head."""
+_TAGS: Final = frozenset({"stdio", "streamableHTTP", "sse", "webSocket"})
 """pydantic puts the tag of a union into the path, where no field of that name is."""
 
 
@@ -52,16 +57,49 @@ def check(config: ProxyConfig, role: str) -> Iterator[str]:
         yield f"role: is {config.role}, and this proxy runs as {role}"
     if role == "sidecar" and len(config.servers) != 1:
         yield f"servers: a sidecar holds exactly one, here are {len(config.servers)}"
+    yield from _check_servers(config.servers, role)
+    for number, issuer in enumerate(config.issuers):
+        if issuer.kind == "local" and role != "local":
+            yield f"issuers[{number}].kind: local tokens are taken by the local role alone"
+
+
+def _check_servers(servers: Sequence[Server], role: str) -> Iterator[str]:
     seen: set[str] = set()
-    for number, server in enumerate(config.servers):
+    for number, server in enumerate(servers):
         if not server.path.startswith("/"):
             yield f"servers[{number}].path: must begin with a slash"
         if server.path in seen:
             yield f"servers[{number}].path: another server has the same path"
         seen.add(server.path)
-    for number, issuer in enumerate(config.issuers):
-        if issuer.kind == "local" and role != "local":
-            yield f"issuers[{number}].kind: local tokens are taken by the local role alone"
+        for sentence in _check_outside(server.backend, role):
+            yield f"servers[{number}].backend.{sentence}"
+
+
+def _check_outside(backend: Backend, role: str) -> Iterator[str]:
+    if not isinstance(backend, HttpBackend) or backend.outside is None:
+        return
+    outside = backend.outside
+    if outside.loopback and role != "local":
+        yield "outside.loopback: the local role alone reaches its own machine"
+    if backend.command:
+        yield "command: what runs elsewhere is not started here"
+    if not _PATH.fullmatch(backend.path):
+        yield "path: must begin with a slash, and hold no space and nothing but ASCII"
+    if not _HOST.fullmatch(backend.host):
+        yield "host: must be a host name or an address"
+    if not all(_is_network(text) for text in outside.closed):
+        yield "outside.closed: must be networks such as 10.0.0.0/8"
+    names = [header.name for header in outside.headers]
+    if len(set(names)) < len(names):
+        yield "outside.headers: two have one name"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def digest_of(raw: bytes) -> str:

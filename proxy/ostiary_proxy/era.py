@@ -62,6 +62,35 @@ LISTS: Final = {
     "resources/templates/list": ("resourceTemplates", "resource", "uriTemplate"),
 }
 """Method -> the list in its result, what its items are to the policy, and how they are named."""
+ONCE: Final = frozenset({"tools/call"})
+"""What must not run twice; all else that was swallowed unanswered may be sent again."""
+CHANGES: Final = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+    }
+)
+"""What a server says when one of its lists is another now."""
+KNOWN_NOTIFICATIONS: Final = CHANGES | {
+    "notifications/initialized",
+    "notifications/cancelled",
+    "notifications/progress",
+    "notifications/message",
+    "notifications/roots/list_changed",
+    "notifications/resources/updated",
+    "notifications/elicitation/complete",
+    "notifications/tasks/status",
+    "notifications/subscriptions/acknowledged",
+}
+"""Of any revision: each crosses to the other era as that era has it, or not at all.  Every other
+one crosses as it came (9)."""
+
+LONGEST_NAME: Final = 1024
+"""Characters of a tool's or prompt's name: the specification advises 128."""
+LONGEST_URI: Final = 8192
+SUBSCRIPTIONS: Final = 256
+"""Resources that one listen stream may follow: each is decided again with every new config."""
 
 _PROTOCOL: Final = Target("protocol")
 _LIST: Final = Target("list")
@@ -106,7 +135,7 @@ def _modern(version: str, headers: Mapping[bytes, bytes], message: Message) -> S
         if flaw is not None:
             return flaw
     if version not in MODERN:
-        return unsupported(version, (*LEGACY, *MODERN), message)
+        return unsupported(version, MODERN, message)
     if message.method in GONE:
         return unknown_method(message)
     return Spoken("modern", version)
@@ -160,18 +189,38 @@ def _named(
     name = params.get(key)
     if not isinstance(name, str):
         return Rejection(400, INVALID_PARAMS, f"params.{key} must be a string.", id=message.id)
-    return (Target(kind, name),)
+    longest = LONGEST_URI if key == "uri" else LONGEST_NAME
+    if len(name) > longest:
+        why = f"params.{key} is longer than {longest} characters."
+        return Rejection(400, INVALID_PARAMS, why, id=message.id)
+    args = params.get("arguments") or {} if key == "name" else {}
+    if not isinstance(args, dict):
+        return Rejection(400, INVALID_PARAMS, "params.arguments must be an object.", id=message.id)
+    return (Target(kind, name, args),)
 
 
 def _completed(message: Message) -> tuple[Target, ...] | Rejection:
     ref = message.params.get("ref")
     if isinstance(ref, dict):
         if ref.get("type") == "ref/prompt":
-            return _named("prompt", ref, "name", message)
+            found = _named("prompt", {"name": ref.get("name")}, "name", message)
+            if isinstance(found, Rejection):
+                return found
+            return (Target("prompt", found[0].name, _so_far(message.params)),)
         if ref.get("type") == "ref/resource":
             return _named("resource", ref, "uri", message)
     why = "params.ref must name a prompt or a resource."
     return Rejection(400, INVALID_PARAMS, why, id=message.id)
+
+
+def _so_far(params: Json) -> Json:
+    """The arguments of a prompt that is being filled in."""
+    context, argument = params.get("context"), params.get("argument")
+    given = context.get("arguments") if isinstance(context, dict) else None
+    known = dict(given) if isinstance(given, dict) else {}
+    if isinstance(argument, dict) and isinstance(argument.get("name"), str):
+        known[argument["name"]] = argument.get("value")
+    return known
 
 
 def _listened(message: Message) -> tuple[Target, ...] | Rejection:
@@ -180,7 +229,10 @@ def _listened(message: Message) -> tuple[Target, ...] | Rejection:
     if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
         why = "resourceSubscriptions must be a list of strings."
         return Rejection(400, INVALID_PARAMS, why, id=message.id)
-    return (_PROTOCOL, *(Target("resource", uri) for uri in uris))
+    if len(uris) > SUBSCRIPTIONS or any(len(uri) > LONGEST_URI for uri in uris):
+        why = f"resourceSubscriptions: at most {SUBSCRIPTIONS}, of {LONGEST_URI} characters each."
+        return Rejection(400, INVALID_PARAMS, why, id=message.id)
+    return (_PROTOCOL, *(Target("resource", uri, {}) for uri in uris))
 
 
 def unsupported(requested: str, supported: tuple[str, ...], message: Message) -> Rejection:

@@ -5,7 +5,7 @@ leaves exactly one audit line and one count, whatever stage it came to.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal
 
 from ostiary_proxy.asgi import Receive, Scope, Send
@@ -24,6 +24,10 @@ STREAM_HEADERS: Final = (
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
+FORWARDED: Final = b"ostiary-forwarded"
+"""Between pods of one server: never send it on again.  Its value is the client's address."""
+NOT_HERE: Final = b"ostiary-not-here"
+"""On a refusal: this pod could not serve it, and did nothing; another one may."""
 _CLOSE: Final = (b"connection", b"close")
 
 Cut = Literal["gone", "revoked", "draining", "overflow", "old", "silent", "broken"]
@@ -47,14 +51,20 @@ class Exchange:
         "_send",
         "allow",
         "caller",
+        "carrier",
+        "cors",
         "cut",
         "deny",
         "endpoint",
         "error",
+        "headerless",
         "headers",
         "holding",
+        "hop",
         "message",
+        "observed",
         "on_cut",
+        "repaired",
         "runtime",
         "scope",
         "snapshot",
@@ -63,6 +73,8 @@ class Exchange:
         "status",
         "targets",
         "verb",
+        "via",
+        "witness",
     )
 
     def __init__(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +93,14 @@ class Exchange:
         self.targets: tuple[Target, ...] = ()
         self.allow: Allow | None = None
         self.deny: Deny | None = None
+        self.observed: tuple[tuple[str, Literal["allow", "deny"]], ...] = ()
+        """Policies in Observe mode that would have decided otherwise, and how."""
+        self.cors: Headers = ()
+        """Headers for the browser of an allowed page, on every answer."""
+        self.carrier = False
+        """It only carries other exchanges, which are audited in its place."""
+        self.headerless = False
+        """Its transport has no headers, so those that repeat the body are ours to write."""
         self.holding = False
         """A stream that stays open for the server's own messages: GET or listen."""
         self.status = 0
@@ -88,10 +108,23 @@ class Exchange:
         """JSON-RPC code of the answer when it is an error, as far as it was looked at."""
         self.cut: Cut | None = None
         self.on_cut: Callable[[], None] | None = None
+        self.repaired: Literal["", "process", "upstream"] = ""
+        """What had been lost of the session and was begun anew for this request."""
+        self.via: Literal["", "sibling"] = ""
+        """Who sent it on."""
+        self.hop = ""
+        """The pod that it was sent on to, which counts and audits it as a call."""
+        self.witness: Callable[[bytes], None] | None = None
+        """Is shown each message of the answer, unfiltered."""
 
     @property
     def answering(self) -> bool:
         return self.status != 0
+
+    def write_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Where the transport has none; in the place of those of the same names."""
+        self.headers = {**self.headers, **dict(headers)}
+        self.scope = {**self.scope, "headers": list(self.headers.items())}
 
     def interrupt(self, why: Cut) -> None:
         """End the answer early; whoever is waiting on a backend for it is woken."""
@@ -102,6 +135,13 @@ class Exchange:
 
     async def body(self, largest: int) -> bytes:
         """The whole body; the connection's own limits bound the time this takes."""
+        self.runtime.reading += 1
+        try:
+            return await self._body(largest)
+        finally:
+            self.runtime.reading -= 1
+
+    async def _body(self, largest: int) -> bytes:
         announced = self.headers.get(b"content-length", b"")
         if announced and int(announced) > largest:
             raise Refused(_too_large(largest))
@@ -140,24 +180,32 @@ class Exchange:
 
     async def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status
+        headers += self.cors
         if self.runtime.draining:
             headers.append(_CLOSE)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     def finish(self, rejection: Rejection | None = None, *, ident: str = "") -> None:
         """The one audit line and the one count."""
+        if self.carrier and rejection is None:
+            return
         seconds = time.perf_counter() - self.started
         method = self.message.method or "response" if self.message is not None else self._verb()
         outcome = self._outcome(rejection)
         code = self.error or self.status
         endpoint = self.endpoint
         server = "" if endpoint is None else f"{endpoint.server.namespace}/{endpoint.server.name}"
-        self.runtime.metrics.request(server, method, outcome, code, seconds)
+        if self.hop:
+            self.runtime.metrics.forwarded(server, outcome)
+        else:
+            self.runtime.metrics.request(server, method, outcome, code, seconds)
+        if self.observed and not self.hop:
+            self.runtime.observed(server, self.observed)
         fields = self._audited(rejection)
         if ident:
             fields["id"] = ident
         self.runtime.audit.event(
-            event="call" if rejection is None else "refusal",
+            event=_event(rejection, self.hop),
             outcome=outcome,
             method=method,
             code=code,
@@ -166,7 +214,7 @@ class Exchange:
         )
 
     def _verb(self) -> str:
-        return self.verb if self.verb in ("GET", "DELETE") else ""
+        return self.verb if self.verb in ("GET", "DELETE", "OPTIONS") else ""
 
     def _outcome(self, rejection: Rejection | None) -> Outcome:
         if rejection is not None:
@@ -188,6 +236,13 @@ class Exchange:
             fields["reason"] = rejection.reason
         if self.cut is not None:
             fields["cut"] = self.cut
+        if self.via:
+            fields["via"] = self.via
+            fields["source"] = self.headers[FORWARDED].decode("latin-1")
+        if self.hop:
+            fields["hop"] = self.hop
+        if self.repaired:
+            fields["repaired"] = self.repaired
         fields.update(self._decided())
         return fields
 
@@ -200,7 +255,15 @@ class Exchange:
         decision = self.allow or self.deny
         if decision is not None:
             fields["policy"], fields["rule"] = decision.policy, decision.rule
+        if self.observed:
+            fields["observed"] = [f"{would} {policy}" for policy, would in self.observed]
         return fields
+
+
+def _event(rejection: Rejection | None, hop: str) -> str:
+    if rejection is not None:
+        return "refusal"
+    return "forward" if hop else "call"
 
 
 class ClientGoneError(Exception):

@@ -34,20 +34,13 @@ class LegacyChannel(Channel):
         self.send(message.canonical)
         return call
 
-    def hold(self) -> Mailbox | None:
-        """Open the GET stream; None: there is one already."""
-        if self.held is not None:
-            return None
-        held = self.held = Mailbox()
-        for letter in self._backlog:
-            held.put(letter)
-        self._backlog.clear()
-        if self.ended is not None:
-            held.end(self.ended)
-        return held
-
-    def release(self) -> None:
-        self.held = None
+    def attach(self, held: Mailbox | None) -> None:
+        """The client's GET stream has opened, or closed."""
+        self.held = held
+        if held is not None:
+            for letter in self._backlog:
+                held.put(letter)
+            self._backlog.clear()
 
     @property
     def busy(self) -> bool:
@@ -69,10 +62,11 @@ class LegacyChannel(Channel):
             self.send(encode(body))
             self.drop_answered(call)
 
-    def on_exit(self, ended: Exit) -> None:
-        super().on_exit(ended)
-        if self.held is not None:
-            self.held.end(ended)
+    def tell(self, message: Message) -> None:
+        """A notification, or an answer of the client's."""
+        self.send(message.canonical)
+        if message.method == "notifications/cancelled":
+            self.cancel(message.params.get("requestId"))
 
     def _on_request(self, method: str, ident: Id, line: bytes) -> None:
         self._deliver(Letter(line, question=ident))

@@ -4,10 +4,12 @@ A legacy server is initialised once and looked at again in the same session, for
 server knows it.
 """
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
-from ostiary_proxy.config import HttpBackend
-from ostiary_proxy.era import METHOD, SESSION, VERSION
+from ostiary_proxy.config import AUTO, HttpBackend
+from ostiary_proxy.era import LEGACY, METHOD, MODERN, SESSION, VERSION
 from ostiary_proxy.exchange import STREAM_TYPE, Headers, Refused
 from ostiary_proxy.http_request import HttpTarget
 from ostiary_proxy.message import Json, decode, encode
@@ -18,13 +20,14 @@ from ostiary_proxy.observe import (
     discover,
     initialize,
     list_tools,
+    unpinned,
 )
+from ostiary_proxy.pool import Pool
 from ostiary_proxy.relay import whole
 from ostiary_proxy.sse import Decoder, TooLargeError
 from ostiary_proxy.upstream import (
     BrokenError,
     Connection,
-    Pool,
     SilentError,
     UnreachableError,
     UpstreamError,
@@ -36,10 +39,18 @@ _INITIALIZED: Final = encode({"jsonrpc": "2.0", "method": "notifications/initial
 class HttpLook:
     """Looks at one HTTP backend, again and again."""
 
-    def __init__(self, pool: Pool, backend: HttpBackend) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        backend: HttpBackend,
+        target: HttpTarget,
+        ready: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`ready`: raises UnreachableError while nothing is to be sent."""
         self._pool = pool
         self._backend = backend
-        self._target = HttpTarget(backend)
+        self._target = target
+        self._ready = ready
         self._session = b""
         self._shaken: Seen | None = None
         """A legacy server's handshake, good until the server forgets the session."""
@@ -48,17 +59,20 @@ class HttpLook:
     async def look(self) -> Seen:
         if self._shaken is not None:
             try:
-                return await list_tools(self._ask, self._shaken)
+                return await list_tools(self.ask, self._shaken)
             except LookError:
                 self._forget()
         seen = await self._first()
-        return await list_tools(self._ask, seen)
+        return await list_tools(self.ask, seen)
 
     def _forget(self) -> None:
         self._session = b""
         self._shaken = None
 
     async def _first(self) -> Seen:
+        pinned = self._backend.protocol
+        if pinned != AUTO:
+            return await self._pinned(pinned)
         modern = await self._discover()
         try:
             legacy = await self._shake()
@@ -75,24 +89,34 @@ class HttpLook:
             self._shaken = legacy
             return modern or legacy or Seen()
         await self._leave()
-        return Seen(
+        return replace(
+            modern,
             legacy=legacy.legacy,
-            modern=modern.modern,
             name=modern.name or legacy.name,
             version=modern.version or legacy.version,
         )
 
+    async def _pinned(self, revision: str) -> Seen:
+        """The owner has said what the server speaks: nothing else is asked."""
+        if revision in MODERN:
+            seen = await discover(self.ask)
+        else:
+            seen = self._shaken = await self._shake(revision)
+        if seen is None:
+            raise unpinned(revision)
+        return seen
+
     async def _discover(self) -> Seen | None:
         try:
-            return await discover(self._ask)
+            return await discover(self.ask)
         except LookError as err:
             if err.reason == "ConnectionRefused":
                 raise
             return None  # no evidence of the modern era; the handshake will tell
 
-    async def _shake(self) -> Seen | None:
+    async def _shake(self, revision: str = LEGACY[-1]) -> Seen | None:
         self._forget()
-        legacy = await initialize(self._ask)
+        legacy = await initialize(self.ask, revision)
         if legacy is not None:
             headers = self._headers(legacy.protocol, "notifications/initialized")
             await self._tell(self._target.request("POST", headers, _INITIALIZED))
@@ -116,7 +140,8 @@ class HttpLook:
         finally:
             self._pool.give_back(connection)
 
-    async def _ask(self, method: str, params: Json, revision: str) -> Json:
+    async def ask(self, method: str, params: Json, revision: str) -> Json:
+        """One question, of `observe`'s kind."""
         self._next_id += 1
         body = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params}
         data = decode(await self._post(encode(body), revision, method))
@@ -126,6 +151,10 @@ class HttpLook:
 
     async def _post(self, body: bytes, revision: str, method: str) -> bytes:
         headers = self._headers(revision, method)
+        try:
+            await self._ready()
+        except UnreachableError as err:
+            raise LookError(err.reason, err.message) from err
         connection = await self._send(self._target.request("POST", headers, body))
         session = connection.head.headers.get(SESSION)
         if method == "initialize" and session:
@@ -144,7 +173,7 @@ class HttpLook:
         try:
             return await self._pool.request(data, safe=True, seconds=LOOK_SECONDS)
         except UnreachableError as err:
-            raise LookError("ConnectionRefused", self._refused()) from err
+            raise LookError(err.reason, err.message or self._refused()) from err
         except SilentError as err:
             raise LookError("NoAnswer", self._silent()) from err
         except BrokenError as err:
@@ -163,13 +192,25 @@ class HttpLook:
             raise LookError("NotMCP", "The server's answer broke off or was too long.") from err
         finally:
             self._pool.give_back(connection)
-        if status in (401, 403):
-            why = f"The server asks for credentials (HTTP {status}), and the proxy has none."
-            raise LookError("NotMCP", why)
+        self._check_status(status)
         if status >= 500 or (status >= 300 and not body.startswith(b"{")):
             where = self._backend.path
             raise LookError("NotMCP", f"The server answers HTTP {status} at {where}, not MCP.")
         return body
+
+    def _check_status(self, status: int) -> None:
+        """What is wrong whatever the body says."""
+        outside = self._backend.outside
+        if status in (401, 403):
+            if outside is None:
+                why = f"The server asks for credentials (HTTP {status}), and the proxy has none."
+                raise LookError("NotMCP", why)
+            has = "other credentials than" if outside.headers else "credentials: write"
+            why = f"The server asks for {has} spec.upstream.headers (HTTP {status})."
+            raise LookError("CredentialsRefused", why)
+        if outside is not None and 300 <= status < 400:
+            why = f"The server answers with a redirect (HTTP {status}), which is not followed: "
+            raise LookError("Redirected", why + "write the address that it leads to.")
 
     async def _streamed(self, connection: Connection) -> bytes:
         decoder = Decoder()

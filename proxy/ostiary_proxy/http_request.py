@@ -1,5 +1,5 @@
-"""The request that goes to an HTTP backend: built anew from an allow-list, never passed along; and
-what is read of the answer to a handshake.
+"""The request that goes to an HTTP backend: built anew from an allow-list, never passed along, with
+the credentials that its own owner gave; and what is read of the answer to a handshake.
 
 No Authorization, Cookie, Origin or Host of the caller's ever gets into it.  Pure.
 """
@@ -12,17 +12,21 @@ from ostiary_proxy.era import METHOD, NAME, NAMED_BY, VERSION, encode_value
 from ostiary_proxy.exchange import Headers
 from ostiary_proxy.message import Json, Message, decode, encode
 from ostiary_proxy.sse import Decoder
+from ostiary_proxy.upstream_files import UpstreamFiles
 
 PARAM: Final = b"mcp-param-"
-_KEPT: Final = frozenset({VERSION, b"traceparent", b"tracestate", b"baggage"})
+BAGGAGE: Final = b"baggage"
+"""What callers tell each other of themselves: kept from servers that somebody else runs."""
+_KEPT: Final = frozenset({VERSION, b"traceparent", b"tracestate", BAGGAGE})
 
 
 class HttpTarget:
     """Where the requests of one backend go."""
 
-    def __init__(self, backend: HttpBackend) -> None:
-        host = f"[{backend.host}]" if ":" in backend.host else backend.host
-        where = f" {backend.path} HTTP/1.1\r\nhost: {host}:{backend.port}\r\n"
+    def __init__(self, backend: HttpBackend, files: UpstreamFiles | None = None) -> None:
+        self._files = files
+        self._withheld = backend.outside is not None and backend.outside.source == "remote"
+        where = f" {backend.path} HTTP/1.1\r\nhost: {_authority(backend)}\r\n"
         common = where + "user-agent: ostiary\r\naccept-encoding: identity\r\n"
         both = "accept: application/json, text/event-stream\r\n"
         self._starts = {
@@ -33,10 +37,22 @@ class HttpTarget:
 
     def request(self, verb: str, headers: Headers, body: bytes = b"") -> bytes:
         lines = [self._starts[verb]]
+        if self._files is not None:
+            lines.append(self._files.lines)
+        if self._withheld:
+            headers = tuple(header for header in headers if header[0] != BAGGAGE)
         lines += [b"%b: %b\r\n" % header for header in headers]
         if verb == "POST":
             lines.append(b"content-length: %d\r\n" % len(body))
         return b"".join((*lines, b"\r\n", body))
+
+
+def _authority(backend: HttpBackend) -> str:
+    """A port that the scheme implies is left out, as browsers do: some hosts know no other form."""
+    host = f"[{backend.host}]" if ":" in backend.host else backend.host
+    outside = backend.outside
+    implied = outside is not None and backend.port == (443 if outside.tls else 80)
+    return host if implied else f"{host}:{backend.port}"
 
 
 def kept(headers: Mapping[bytes, bytes]) -> Headers:

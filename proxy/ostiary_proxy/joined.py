@@ -39,7 +39,8 @@ class Joined:
 
     def write_eof(self) -> None:
         self._flush()
-        self._transport.write_eof()
+        if self._transport.can_write_eof():  # TLS has no half-closed connections
+            self._transport.write_eof()
 
     def abort(self) -> None:
         self._held = None

@@ -1,35 +1,58 @@
-"""The legacy side of a stdio backend: sessions, each with a child of its own."""
+"""The legacy side of a stdio backend: sessions, and what each of them gets a process for.
+
+`initialize` and lists are answered from the catalogue; a session's own process begins at the first
+call, read, get or subscription, and anew whenever it was lost.  While it lives, lists are its own:
+what a call has changed is seen.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
-from ostiary_proxy.channel import Channel
-from ostiary_proxy.config import Limits
-from ostiary_proxy.era import SESSION
-from ostiary_proxy.exchange import Exchange, Refused, failed
-from ostiary_proxy.exclusive import LegacyChannel
-from ostiary_proxy.lines import Exit
-from ostiary_proxy.message import INVALID_REQUEST, Message, Rejection, decode
-from ostiary_proxy.session import (
-    Session,
-    Sessions,
-    TooManySessionsError,
-    missing_session,
-    too_many_sessions,
-    unknown_session,
+from ostiary_proxy.catalogue import Catalogue
+from ostiary_proxy.config import StdioBackend
+from ostiary_proxy.desk import Desk
+from ostiary_proxy.era import LISTS, SESSION
+from ostiary_proxy.exchange import Exchange, Headers, Refused
+from ostiary_proxy.exclusive import CANCELLED
+from ostiary_proxy.handshake import negotiated
+from ostiary_proxy.mailbox import Letter, Mailbox
+from ostiary_proxy.message import (
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    Json,
+    Message,
+    Rejection,
+    encode,
 )
+from ostiary_proxy.patience import until_it_reads
+from ostiary_proxy.recipe import Owner
+from ostiary_proxy.relay import shown
+from ostiary_proxy.seats import Seats, offered
+from ostiary_proxy.session import Session, Sessions, begun, found, missing_session, unknown_session
 from ostiary_proxy.stdio import deliver
 from ostiary_proxy.watch import Watch
 
-_ID_IN_USE: Final = Rejection(
+LEVELS: Final = frozenset(
+    {"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
+)
+ID_IN_USE: Final = Rejection(
     400, INVALID_REQUEST, "A request with this id is still running.", reason="IdInUse"
 )
-_SECOND_STREAM: Final = Rejection(
+SECOND_STREAM: Final = Rejection(
     409, INVALID_REQUEST, "This session has a stream already.", reason="SecondStream"
 )
-
-Starter = Callable[[Channel], Awaitable[None]]
+_CANCELLED: Final[Json] = {"code": CANCELLED, "message": "The request was cancelled."}
+_NO_LOGGING: Final[Json] = {"code": METHOD_NOT_FOUND, "message": "Method not found"}
+_NEWS_OF_NO_WEIGHT: Final = frozenset(
+    {
+        "notifications/initialized",
+        "notifications/cancelled",
+        "notifications/progress",
+        "notifications/roots/list_changed",
+    }
+)
+"""What a process that has not begun need not hear."""
 
 
 class LegacySide:
@@ -37,191 +60,232 @@ class LegacySide:
 
     def __init__(
         self,
+        backend: StdioBackend,
         uid: str,
-        pod: str,
+        owner: Owner,
         *,
-        name: str,
         now: Callable[[], float],
-        idle_seconds: float,
-        starter: Starter,
+        seats: Seats,
+        catalogue: Catalogue,
     ) -> None:
-        self._uid, self._pod, self._name = uid, pod, name
-        self._starter = starter
-        self._sessions = Sessions(now=now, idle_seconds=idle_seconds)
-        self._channels: dict[Session, LegacyChannel] = {}
-        self._shaking = 0
-        """Children whose handshake is under way."""
-
-    def __len__(self) -> int:
-        return len(self._sessions) + self._shaking
+        self._now = now
+        self._seats = seats
+        self._catalogue = catalogue
+        self._mode = backend.process
+        self._lists_of_its_own = backend.lists == "PerSession"
+        self._own_hello = self._lists_of_its_own and backend.process == "PerSession"
+        self.sessions = Sessions(uid, owner, now=now)
+        self._desks: dict[Session, Desk] = {}
 
     def reap(self) -> None:
-        for session in self._sessions:
-            channel = self._channels.get(session)
-            if channel is not None and channel.busy:
-                self._sessions.touch(session)
-        self._sessions.reap()
+        for session, desk in tuple(self._desks.items()):
+            if desk.held is not None or session.busy:
+                self.sessions.touch(session)
+        self.sessions.reap()
 
     def close(self) -> None:
-        self._sessions.end_all()
+        self.sessions.end_all()
+
+    def announce(self, method: str) -> None:
+        """The catalogue's lists have changed: tell those who know no other."""
+        line = encode({"jsonrpc": "2.0", "method": method})
+        for desk in self._desks.values():
+            if desk.held is not None and not desk.alive:
+                desk.held.put(Letter(line))
 
     async def serve(self, exchange: Exchange) -> None:
         message = exchange.message
         if message is not None and message.method == "initialize":
             await self._begin(exchange, message)
             return
-        session = self._find(exchange)
-        channel = self._channels[session]
-        session.busy += 1
-        try:
-            await self._serve(exchange, session, channel)
-        finally:
-            session.busy -= 1
-
-    def _find(self, exchange: Exchange) -> Session:
         ident = exchange.headers.get(SESSION)
         if ident is None:
             raise Refused(missing_session())
-        assert exchange.caller is not None
-        session = self._sessions.find(ident, exchange.caller)
-        if session is None:
-            raise Refused(unknown_session())
-        return session
+        session = found(self.sessions, exchange, ident)
+        desk = self._desk(session, exchange)
+        session.busy += 1
+        try:
+            await self._serve(exchange, session, desk)
+        finally:
+            session.busy -= 1
 
-    async def _serve(self, exchange: Exchange, session: Session, channel: LegacyChannel) -> None:
+    def _desk(self, session: Session, exchange: Exchange) -> Desk:
+        """What it holds here; End: one that has lost its process is over."""
+        assert exchange.endpoint is not None
+        desk = self._desks.get(session)
+        if desk is None:
+            desk = self._desks[session] = Desk(session, lambda: self._desks.pop(session, None))
+        desk.ends = exchange.endpoint.server.onSessionLoss == "End"
+        if desk.check_lost() and desk.ends:
+            self.sessions.end(session)
+            raise Refused(unknown_session())
+        return desk
+
+    async def _serve(self, exchange: Exchange, session: Session, desk: Desk) -> None:
         message = exchange.message
         if exchange.verb == "DELETE":
-            self._sessions.end(session)
+            self.sessions.end(session)
             await exchange.reply(204)
         elif message is None:
-            await self._hold(exchange, session, channel)
-        elif message.kind == "request":
-            await self._ask(exchange, session, channel, message)
-        else:
-            await self._tell(exchange, session, channel, message)
+            await self._hold(exchange, session, desk)
+        elif message.kind != "request":
+            await self._tell(exchange, session, desk, message)
+        elif not await self._answer(exchange, session, desk, message):
+            await self._ask(exchange, session, desk, message)
 
-    async def _hold(self, exchange: Exchange, session: Session, channel: LegacyChannel) -> None:
-        held = channel.hold()
-        if held is None:
-            raise Refused(_SECOND_STREAM)
+    async def _hold(self, exchange: Exchange, session: Session, desk: Desk) -> None:
+        if desk.held is not None:
+            raise Refused(SECOND_STREAM)
+        held = Mailbox()
+        desk.attach(held)
         try:
             await exchange.start()
-            await deliver(exchange, held, self._watch(exchange, session))
+            await deliver(exchange, held, _watch(exchange, session))
         finally:
-            channel.release()
+            desk.attach(None)
+
+    async def _answer(
+        self, exchange: Exchange, session: Session, desk: Desk, message: Message
+    ) -> bool:
+        """Answer what needs no process of the session's own; False when it does."""
+        response: Json | None = None
+        if message.method in LISTS:
+            if not self._lists_of_its_own and not desk.alive:
+                response = await self._listed(exchange, session, message)
+        elif desk.alive:
+            return False
+        elif message.method == "ping":
+            response = {"result": {}}
+        elif message.method == "logging/setLevel" and message.params.get("level") in LEVELS:
+            response = await self._levelled(exchange, session, message)
+        if response is None:
+            return False
+        await _reply(exchange, message, response)
+        return True
+
+    async def _listed(self, exchange: Exchange, session: Session, message: Message) -> Json | None:
+        cursor = message.params.get("cursor")
+        page = (message.method, cursor if isinstance(cursor, str) else None)
+        recipe = session.recipe
+        capabilities = offered(self._mode, recipe.capabilities)
+        return await self._catalogue.page(recipe.version, capabilities, page, _seconds(exchange))
+
+    async def _levelled(self, exchange: Exchange, session: Session, message: Message) -> Json:
+        recipe = session.recipe
+        capabilities = offered(self._mode, recipe.capabilities)
+        hello = await self._catalogue.hello(recipe.version, capabilities, _seconds(exchange))
+        if "logging" not in hello.get("result", {}).get("capabilities", {}):
+            return {"error": _NO_LOGGING}
+        session.note(message)
+        return {"result": {}}
 
     async def _ask(
-        self, exchange: Exchange, session: Session, channel: LegacyChannel, message: Message
+        self, exchange: Exchange, session: Session, desk: Desk, message: Message
     ) -> None:
-        await channel.writable()
-        call = channel.begin(message)
+        with desk.expecting(message) as coming:
+            if coming is None:
+                raise Refused(ID_IN_USE)
+            seat = await self._seats.take(exchange, session, desk)
+            if not await until_it_reads(exchange, seat):
+                return
+        if coming.cancelled:
+            await _reply(exchange, message, {"error": _CANCELLED})
+            return
+        watch = _watch(exchange, session)
+        call = seat.begin(message)
         if call is None:
-            raise Refused(_ID_IN_USE)
-        watch = self._watch(exchange, session)
+            raise Refused(ID_IN_USE)
+        session.note(message)
+        self._seats.touch(seat, session)
         try:
             await deliver(exchange, call, watch)
         finally:
             # A legacy client that leaves cancels nothing: the child works on, for nobody.
             call.close()
+            call.left = self._now()
+            self._seats.touch(seat, session)
             if exchange.cut in ("silent", "revoked"):
-                channel.give_up(call)
+                seat.give_up(call)
 
     async def _tell(
-        self, exchange: Exchange, session: Session, channel: LegacyChannel, message: Message
+        self, exchange: Exchange, session: Session, desk: Desk, message: Message
     ) -> None:
-        await channel.writable()
-        channel.send(message.canonical)
-        if message.kind == "response" and message.id is not None:
-            watch = session.questions.pop(message.id, None)
-            if watch is not None:
-                watch.answer_to(message.id, asyncio.get_running_loop().time())
-        elif message.method == "notifications/cancelled":
-            channel.cancel(message.params.get("requestId"))
+        session.hear(message, asyncio.get_running_loop().time())
+        if message.method == "notifications/cancelled":
+            desk.cancel(message.params.get("requestId"))
+        heavy = message.kind != "response" and message.method not in _NEWS_OF_NO_WEIGHT
+        told = message.method == "notifications/initialized" and not self._own_hello
+        seat = desk.seat if desk.alive else None
+        if seat is None and heavy:
+            seat = await self._seats.take(exchange, session, desk)
+        if seat is not None and not told:
+            if not await until_it_reads(exchange, seat):
+                return
+            seat.tell(message)
         await exchange.reply(202)
 
-    def _watch(self, exchange: Exchange, session: Session | None) -> Watch:
-        assert exchange.endpoint is not None
-        limits: Limits = exchange.endpoint.server.limits
-        return Watch(
-            limits,
-            asyncio.get_running_loop().time(),
-            holding=exchange.holding,
-            questions=None if session is None else session.questions,
-        )
-
     async def _begin(self, exchange: Exchange, message: Message) -> None:
-        """A child, a handshake, and only then a session."""
-        channel = LegacyChannel(self._name)
-        await self._starter(channel)
-        self._shaking += 1
+        """A handshake, and only then a session."""
+        if self._own_hello:
+            await self._begin_apart(exchange, message)
+            return
+        given, version = message.params.get("capabilities"), message.params.get("protocolVersion")
+        capabilities = offered(self._mode, given if isinstance(given, dict) else {})
+        response = await self._catalogue.hello(str(version), capabilities, _seconds(exchange))
+        agreed = negotiated(response)
+        headers: Headers = ()
+        if agreed is not None:
+            session = begun(self.sessions, exchange, agreed)
+            headers = ((SESSION, session.id.encode()),)
+        await _reply(exchange, message, response, headers)
+
+    async def _begin_apart(self, exchange: Exchange, message: Message) -> None:
+        """With a process of its own from the start."""
+        channel, response = await self._seats.fresh(
+            message.params, _seconds(exchange), _who(exchange)
+        )
         session: Session | None = None
         try:
-            answer = await self._shake(exchange, channel, message)
-            version = _version(answer)
-            if version is None:
-                await exchange.reply(200, answer)
+            agreed = negotiated(response)
+            if agreed is None:
+                await _reply(exchange, message, response)
                 return
-            session = self._open(exchange, message, channel, version)
-            await exchange.reply(200, answer, ((SESSION, session.id.encode()),))
+            session = begun(self.sessions, exchange, agreed)
+            self._desk(session, exchange).sit(channel)
+            await _reply(exchange, message, response, ((SESSION, session.id.encode()),))
         finally:
-            self._shaking -= 1
             if session is None:
                 channel.close()
 
-    async def _shake(self, exchange: Exchange, channel: LegacyChannel, message: Message) -> bytes:
-        assert exchange.endpoint is not None
-        call = channel.begin(message)
-        assert call is not None
-        exchange.on_cut = call.wake
-        loop = asyncio.get_running_loop()
-        until = loop.time() + exchange.endpoint.server.limits.callSeconds
-        try:
-            while exchange.cut is None and (left := until - loop.time()) > 0:
-                letter = await call.get(left)
-                if letter is not None and letter.last:
-                    return letter.data
-                if call.ended is not None:
-                    why = "The server's process ended during the handshake."
-                    raise Refused(failed(502, why, "Broken"))
-        finally:
-            exchange.on_cut = None
-        raise Refused(failed(504, "The server did not answer in time.", "NoAnswer"))
 
-    def _open(
-        self, exchange: Exchange, message: Message, channel: LegacyChannel, version: str
-    ) -> Session:
-        assert exchange.caller is not None
-        assert exchange.endpoint is not None
-        try:
-            session = self._sessions.begin(
-                message,
-                version,
-                exchange.caller,
-                exchange.endpoint.sealer,
-                server=self._uid,
-                pod=self._pod,
-            )
-        except TooManySessionsError as err:
-            raise Refused(too_many_sessions()) from err
-        self._channels[session] = channel
-
-        def freed() -> None:
-            self._channels.pop(session, None)
-            channel.close()
-
-        def ended(_: Exit) -> None:
-            self._sessions.end(session)
-
-        session.close = freed
-        channel.on_ended = ended
-        if channel.ended is not None:
-            self._sessions.end(session)
-        return session
+def _watch(exchange: Exchange, session: Session) -> Watch:
+    assert exchange.endpoint is not None
+    return Watch(
+        exchange.endpoint.server.limits,
+        asyncio.get_running_loop().time(),
+        holding=exchange.holding,
+        questions=session.questions,
+    )
 
 
-def _version(answer: bytes) -> str | None:
-    """The negotiated revision; None when the handshake failed."""
-    data = decode(answer)
-    result = data.get("result") if isinstance(data, dict) else None
-    version = result.get("protocolVersion") if isinstance(result, dict) else None
-    return version if isinstance(version, str) else None
+def _who(exchange: Exchange) -> bytes:
+    assert exchange.caller is not None
+    return exchange.caller.digest
+
+
+def _seconds(exchange: Exchange) -> float:
+    assert exchange.endpoint is not None
+    return exchange.endpoint.server.limits.callSeconds
+
+
+async def _reply(
+    exchange: Exchange,
+    message: Message,
+    response: Json,
+    headers: Headers = (),
+) -> None:
+    error = response.get("error")
+    if isinstance(error, dict) and isinstance(error.get("code"), int):
+        exchange.error = error["code"]
+    body = encode({"jsonrpc": "2.0", "id": message.id, **response})
+    await exchange.reply(200, shown(exchange, body), headers)

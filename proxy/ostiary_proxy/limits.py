@@ -9,14 +9,14 @@ from asyncio import BaseTransport, TimerHandle
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ostiary_proxy import early
+from ostiary_proxy.descriptors import room
 from ostiary_proxy.exchange import Exchange
 from ostiary_proxy.joined import Joined
-from ostiary_proxy.message import INTERNAL_ERROR, INVALID_REQUEST, Rejection
+from ostiary_proxy.message import Rejection
 
-HEADERS: Final = 64
-HEAD_BYTES: Final = 16 * 1024
 HEAD_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 30.0
 CHECK_SECONDS: Final = 5.0
@@ -31,43 +31,12 @@ CONNECTIONS: Final = 10_000
 PIPELINED: Final = 16
 
 _ONCE: Final = frozenset(
-    {b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"origin"}
+    b"host authorization content-type content-length transfer-encoding origin "
+    b"sec-websocket-key sec-websocket-version sec-websocket-protocol".split()
 )
 """Headers whose copies two readers may choose between differently; so are all `mcp-*`."""
 _SPECIAL: Final = frozenset({b"transfer-encoding", b"content-encoding", b"upgrade", b"expect"})
 _OFFER: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
-
-
-def _bad(why: str) -> Rejection:
-    return Rejection(400, INVALID_REQUEST, why, reason="BadHTTP")
-
-
-_NOT_HTTP: Final = _bad("The request is not well-formed HTTP/1.1.")
-_TOO_MANY: Final = Rejection(
-    431, INVALID_REQUEST, f"More than {HEADERS} headers.", reason="HeadTooLarge"
-)
-_TOO_LONG: Final = Rejection(
-    431, INVALID_REQUEST, f"The head is longer than {HEAD_BYTES} bytes.", reason="HeadTooLarge"
-)
-_ENCODED: Final = Rejection(
-    415, INVALID_REQUEST, "Content-Encoding is not taken here.", reason="BadMediaType"
-)
-_UPGRADE: Final = Rejection(
-    426,
-    INVALID_REQUEST,
-    "WebSocket is not offered here.",
-    headers=((b"upgrade", b"HTTP/1.1"),),
-    reason="Upgrade",
-)
-_SLOW_HEAD: Final = Rejection(408, INVALID_REQUEST, "The head took too long.", reason="TooSlow")
-_SLOW_BODY: Final = Rejection(408, INVALID_REQUEST, "The body took too long.", reason="TooSlow")
-_FULL: Final = Rejection(
-    503,
-    INTERNAL_ERROR,
-    "Too many connections.",
-    headers=((b"retry-after", b"1"),),
-    reason="Busy",
-)
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -88,14 +57,18 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stalled: TimerHandle | None = None
         self._body_fed = 0
         self._body_until = 0.0
+        self._unbodied = 0
+        """Bytes since the last piece of a body."""
+        self.leaving = False
+        """The request in hand may take the connection out of HTTP (`upgrade`)."""
 
     # asyncio.Protocol
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn declares it
         self.transport = Joined(self.transport, self.loop)  # type: ignore[assignment]
-        if len(self.connections) > CONNECTIONS:
-            self._refuse(_FULL)
+        if len(self.connections) > min(CONNECTIONS, room()):
+            self._refuse(early.FULL)
             return
         self._watch_head()
 
@@ -107,19 +80,26 @@ class LimitedProtocol(HttpToolsProtocol):
             self._begin_head()
         self._fed += len(data)
         self._body_fed += len(data)
+        self._unbodied += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._after_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
-            self._refusal = self._refusal or _NOT_HTTP
-        if self._refusal is None and self._phase == "head" and self._fed > HEAD_BYTES:
-            self._refusal = _TOO_LONG
+            self._refusal = self._refusal or early.NOT_HTTP
+        if self._refusal is None and self._is_too_long():
+            self._refusal = early.TOO_LONG
         if self._refusal is not None:
             self._refuse(self._refusal)
         elif self._phase != "idle" and self._unfinished is None:
             self._watch_body() if self._phase == "body" else self._watch_head()
+
+    def _is_too_long(self) -> bool:
+        """A head, or what stands between the pieces of a body and after them."""
+        if self._phase == "head":
+            return self._fed > early.HEAD_BYTES
+        return self._phase == "body" and self._unbodied > early.HEAD_BYTES
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
@@ -150,20 +130,27 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         # In place of uvicorn's own, and checked all at once when the head is whole: this runs for
         # every header of every request.
-        self.headers.append((name.lower(), value))
+        if self._phase == "body":
+            # What was checked must be all that there is: nobody looks at a trailer.
+            self._refusal = early.bad("Trailers are not taken.")
+            return
+        self.headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         self._refusal = self._refusal or self._check_head()
         if len(self.pipeline) >= PIPELINED:
-            self._refusal = _bad("Too many requests at once on one connection.")
+            self._refusal = early.bad("Too many requests at once on one connection.")
         self._offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        self._offered = self._offered and not self.leaving
         if self._refusal is not None or self._offered:
             return
         self._unwatch()
         self._phase = "body"
+        self._unbodied = 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._unbodied = 0
         if self._refusal is None:
             super().on_body(body)
 
@@ -174,41 +161,51 @@ class LimitedProtocol(HttpToolsProtocol):
         self._phase = "idle"
         self._fed = 0
         super().on_message_complete()
+        # Paused for a large body, it would never hear that the client has left.
+        self.flow.resume_reading()
 
     # the checks
 
     def _check_head(self) -> Rejection | None:
         headers = self.headers
-        if len(headers) > HEADERS:
-            return _TOO_MANY
+        if len(headers) > early.HEADERS:
+            return early.TOO_MANY
         names = [name for name, _ in headers]
         size = sum([len(name) + len(value) + 4 for name, value in headers])
-        if size + len(self.url) > HEAD_BYTES:
-            return _TOO_LONG
+        if size + len(self.url) > early.HEAD_BYTES:
+            return early.TOO_LONG
         if b"_" in b"".join(names):
-            return _bad("A header's name holds an underscore.")
+            return early.bad("A header's name holds an underscore.")
         seen = set(names)
         if len(seen) != len(names) and _twice(names):
-            return _bad("A header that may come once came twice.")
+            return early.bad("A header that may come once came twice.")
         if b"host" not in seen:
-            return _bad("Exactly one Host is needed.")
+            return early.bad("Exactly one Host is needed.")
         if not self.url.startswith(b"/") or self.url.startswith(b"//") or b"#" in self.url:
-            return _bad("The target must be a path.")
+            return early.bad("The target must be a path.")
         return self._check_special(seen) if seen & _SPECIAL else None
 
     def _check_special(self, seen: set[bytes]) -> Rejection | None:
         """The few headers that most requests have none of."""
         values = dict(self.headers)
         if values.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-            return _bad("The only Transfer-Encoding taken is chunked.")
+            return early.bad("The only Transfer-Encoding taken is chunked.")
         if b"transfer-encoding" in seen and b"content-length" in seen:
-            return _bad("Transfer-Encoding and Content-Length exclude each other.")
+            return early.bad("Transfer-Encoding and Content-Length exclude each other.")
         if values.get(b"content-encoding", b"identity").lower() != b"identity":
-            return _ENCODED
+            return early.ENCODED
         if b"upgrade" in seen and self._get_upgrade() == b"websocket":
-            return _UPGRADE
+            self.leaving = b"transfer-encoding" not in seen and self.may_leave()
+            return None if self.leaving else early.UPGRADE
         self.expect_100_continue = values.get(b"expect", b"").lower() == b"100-continue"
         return None
+
+    def may_leave(self) -> bool:
+        """Does the application offer another protocol here?"""
+        return False
+
+    def after_head(self, rest: bytes) -> None:
+        """What came behind a head that may take the connection out of HTTP."""
 
     def _after_upgrade(self, rest: bytes) -> None:
         """An offer that we pass over, as Java's client makes with every request.
@@ -216,8 +213,11 @@ class LimitedProtocol(HttpToolsProtocol):
         The parser takes the body for another protocol's bytes; so the head is read again without
         the offer, and what follows is a body once more.
         """
+        if self.leaving and self._refusal is None:
+            self.after_head(rest)
+            return
         if self._refusal is not None or not self._offered:
-            self._refuse(self._refusal or _NOT_HTTP)
+            self._refuse(self._refusal or early.NOT_HTTP)
             return
         lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
         lines += [name + b": " + value for name, value in self.headers if name not in _OFFER]
@@ -233,7 +233,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _watch_head(self) -> None:
         self._unwatch()
-        self._unfinished = self.loop.call_later(HEAD_SECONDS, self._refuse, _SLOW_HEAD)
+        self._unfinished = self.loop.call_later(HEAD_SECONDS, self._refuse, early.SLOW_HEAD)
 
     def _watch_body(self) -> None:
         self._unwatch()
@@ -243,7 +243,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _check_rate(self) -> None:
         if self._body_fed < LEAST_BYTES or self.loop.time() >= self._body_until:
-            self._refuse(_SLOW_BODY)
+            self._refuse(early.SLOW_BODY)
             return
         self._body_fed = 0
         self._unfinished = self.loop.call_later(CHECK_SECONDS, self._check_rate)
@@ -261,13 +261,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unwatch()
         if self.transport.is_closing():
             return
-        fresh = self._phase == "new" and rejection is _SLOW_HEAD
+        fresh = self._phase == "new" and rejection is early.SLOW_HEAD
         busy = self.cycle is not None and self.cycle.response_started
         if fresh or (busy and not self.cycle.response_complete):
             # Nothing was asked, or an answer is half written: there is no room for words.
             self.transport.close()
             return
-        self.transport.write(_response(rejection))
+        self.transport.write(early.response(rejection))
         # Closed at once, what the peer is still sending would reset our words away.
         self.transport.write_eof()
         if self.cycle is not None and not self.cycle.response_complete:
@@ -287,14 +287,3 @@ def _twice(names: list[bytes]) -> bool:
             return True
         seen.add(name)
     return False
-
-
-def _response(rejection: Rejection) -> bytes:
-    body = rejection.body()
-    lines = [
-        STATUS_LINE[rejection.status],
-        b"content-type: application/json\r\nconnection: close\r\n",
-        b"content-length: %d\r\n" % len(body),
-    ]
-    lines += [b"%b: %b\r\n" % header for header in rejection.headers]
-    return b"".join((*lines, b"\r\n", body))

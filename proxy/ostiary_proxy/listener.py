@@ -7,9 +7,10 @@ cannot stop accepting without also ending the calls that are open.
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Sequence
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,6 +21,8 @@ from ostiary_proxy.asgi import Application
 BACKLOG: Final = 2048
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than the minute after which common load balancers give up an idle connection."""
+HANDSHAKE_SECONDS: Final = 10.0
+"""Of TLS: as long as a head may take."""
 LAST_SECONDS: Final = 1.0
 """What still runs when the port is closed for good has this long to notice."""
 
@@ -72,10 +75,15 @@ class Listener:
         sockets: Sequence[socket.socket],
         *,
         protocol: type[HttpToolsProtocol],
+        context: ssl.SSLContext | None = None,
     ) -> None:
+        """`context`: of TLS; None: plain."""
         self._sockets = tuple(sockets)
         self.port = int(self._sockets[0].getsockname()[1])
         self._protocol = protocol
+        self._tls: dict[str, Any] = {}
+        if context is not None:
+            self._tls = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_SECONDS}
         self._config = Config(
             app,
             interface="asgi3",
@@ -103,7 +111,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         for bound in self._sockets:
             self._servers.append(
-                await loop.create_server(self._accept, sock=bound, backlog=BACKLOG)
+                await loop.create_server(self._accept, sock=bound, backlog=BACKLOG, **self._tls)
             )
 
     def stop_accepting(self) -> None:

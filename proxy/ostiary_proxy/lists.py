@@ -7,7 +7,16 @@ from typing import Final
 
 from ostiary_proxy.annotations import KEY, flaw
 from ostiary_proxy.era import LISTS
-from ostiary_proxy.message import INTERNAL_ERROR, Id, Json, decode, encode, error_body
+from ostiary_proxy.message import (
+    INTERNAL_ERROR,
+    Id,
+    Json,
+    decode,
+    encode,
+    encode_shallow,
+    error_body,
+    is_shallow,
+)
 from ostiary_proxy.policy import Allow, Caller, Kind, Rules, Target, decide
 
 ANNOTATION: Final = KEY.encode()
@@ -29,7 +38,7 @@ def visible(
         if kept is not None and modern and method == "tools/list" and ANNOTATION in answer:
             kept = _without_flaws(kept)
         if kept is not None:
-            return encode(kept)
+            return _written(kept, answer, LISTS[method][0])
     return error_body(ident, INTERNAL_ERROR, "The server's list could not be read.")
 
 
@@ -43,8 +52,7 @@ def replayed(answer: bytes, caller: Caller, rules: Rules) -> bytes:
         for method, (key, _, _) in LISTS.items():
             if key in result:
                 data = narrowed(method, data, caller, rules)
-                if data is None:
-                    return b""
+                return b"" if data is None else _written(data, answer, key)
     return encode(data)
 
 
@@ -58,12 +66,31 @@ def narrowed(method: str, data: Json, caller: Caller, rules: Rules) -> Json | No
     key, kind, named = LISTS[method]
     if not isinstance(result, dict) or not isinstance(result.get(key), list):
         return None
+    if kind == "tool":
+        rules.pinned.hold(result[key])
     items = [item for item in result[key] if _may_see(item, kind, named, caller, rules)]
     changed: Json = {key: items}
     if "cacheScope" in result:
         # Another caller's list differs: no shared cache may keep this one.
         changed["cacheScope"] = "private"
     return {**data, "result": {**result, **changed}}
+
+
+def _written(data: Json, answer: bytes, key: str) -> bytes:
+    """Without items that are nested deeper than is passed on: the status knows none of them, and
+    writing them could cost the stack."""
+    written = encode_shallow(data, answer)
+    if written is not None:
+        return written
+    result = data.get("result")
+    if isinstance(result, dict):
+        items = [item for item in result[key] if is_shallow(item)]
+        written = encode_shallow({**data, "result": {**result, key: items}}, answer)
+    if written is None:
+        ident = data.get("id")
+        why = "The server's list is nested too deep to be passed on."
+        return error_body(ident if isinstance(ident, str | int) else None, INTERNAL_ERROR, why)
+    return written
 
 
 def _without_flaws(data: Json) -> Json:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from ostiary_proxy.lines import Exit
 
@@ -18,6 +19,21 @@ class Letter:
     last: bool = False
     question: str | int | None = None
     """The id, when the message is a request that the client must answer."""
+
+
+class Letters(Protocol):
+    """Where a waiting request finds what is sent to it."""
+
+    @property
+    def ended(self) -> Exit | None: ...
+
+    @property
+    def overflowed(self) -> bool: ...
+
+    def wake(self) -> None: ...
+
+    async def get(self, seconds: float) -> Letter | None:
+        """The next letter; None when there is none in time, or somebody woke the reader."""
 
 
 class Mailbox:
@@ -40,6 +56,12 @@ class Mailbox:
             self.overflowed = True
         else:
             self._letters.append(letter)
+        self.wake()
+
+    def put_first(self, letter: Letter) -> None:
+        """Before whatever waits already."""
+        self._size += len(letter.data)
+        self._letters.appendleft(letter)
         self.wake()
 
     def end(self, ended: Exit) -> None:
@@ -72,3 +94,17 @@ class Mailbox:
         letter = self._letters.popleft()
         self._size -= len(letter.data)
         return letter
+
+
+async def one(
+    letters: Letters, seconds: float, stopped: Callable[[], bool] = lambda: False
+) -> Letter | None:
+    """The next letter, whatever wakes the reader meanwhile; None when there was none in time, or
+    none will come any more.  `stopped`: nobody waits any longer; asked whenever it is woken."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while not stopped() and (left := until - loop.time()) > 0:
+        letter = await letters.get(left)
+        if letter is not None or letters.ended is not None:
+            return letter
+    return None

@@ -4,7 +4,8 @@ No label ever holds a name that a caller chose freely: methods outside the list 
 and tool names are left out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -49,6 +50,24 @@ MOST_CHILDREN: Final = 2000
 """Beyond it, counts go to the server `other`: a thousand servers in one local role, say."""
 
 
+_OF_BACKENDS: Final = {
+    "processes_started": "Processes of a stdio server that were started.",
+    "processes_evicted": "Idle processes that made room for others at maxProcesses.",
+    "sessions_repaired": "Legacy sessions whose process or upstream session was begun anew.",
+    "stdout_garbage_lines": "Lines of a stdio server's standard output that were no JSON-RPC.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one backend counts, in the order of the table above."""
+
+    started: Callable[[], None]
+    evicted: Callable[[], None]
+    repaired: Callable[[], None]
+    garbage: Callable[[], None]
+
+
 class Metrics:
     """The counters of one process."""
 
@@ -67,20 +86,35 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._inflight = Gauge(
-            "ostiary_requests_in_flight",
-            "Calls that wait for their backend.",
-            ("server",),
-            registry=self.registry,
+        self._inflight = self._gauge(
+            "ostiary_requests_in_flight", "Calls that wait for their backend."
         )
-        self._processes = Gauge(
-            "ostiary_backend_processes",
-            "Live children of a stdio backend.",
-            ("server",),
-            registry=self.registry,
+        self._processes = self._gauge(
+            "ostiary_backend_processes", "Live children of a stdio backend."
+        )
+        self._stdio = {
+            name: Counter(f"ostiary_{name}", text, ("server",), registry=self.registry)
+            for name, text in _OF_BACKENDS.items()
+        }
+        self._forwarded = self._counter(
+            "ostiary_forwarded_requests",
+            "Requests sent on to the pod that owns their session, which counts them too.",
+            "outcome",
+        )
+        self._observed = self._counter(
+            "ostiary_policy_observed",
+            "Decisions that a policy in Observe mode would have made otherwise: allow or deny.",
+            "policy",
+            "would",
         )
         self._bound: dict[tuple[str, str, str, str], tuple[Counter, Histogram]] = {}
         self._gauges: dict[str, Gauge] = {}
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, ("server", *labels), registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, ("server",), registry=self.registry)
 
     def request(
         self, server: str, method: str, outcome: Outcome, code: int | str, seconds: float
@@ -93,6 +127,12 @@ class Metrics:
         bound[0].inc()
         bound[1].observe(seconds)
 
+    def forwarded(self, server: str, outcome: Outcome) -> None:
+        self._forwarded.labels(server, outcome).inc()
+
+    def observed(self, server: str, policy: str, would: str) -> None:
+        self._observed.labels(server, policy, would).inc()
+
     def inflight(self, server: str) -> Gauge:
         """Bound once; the caller keeps it."""
         known = self._gauges.get(server)
@@ -102,6 +142,14 @@ class Metrics:
 
     def processes(self, server: str, count: int) -> None:
         self._processes.labels(server).set(count)
+
+    def tally(self, server: str) -> "Tally":
+        """The counts of one backend, bound once."""
+        return Tally(**{key: counter.labels(server).inc for key, counter in self._tallies()})
+
+    def _tallies(self) -> Iterator[tuple[str, Counter]]:
+        for key, name in zip(Tally.__slots__, _OF_BACKENDS, strict=True):
+            yield key, self._stdio[name]
 
     def watch(self, collect: Callable[[], Iterator[Metric]]) -> None:
         """Ask for figures that live elsewhere whenever somebody reads the metrics."""
@@ -134,6 +182,14 @@ class _Reader(Collector):
 
 def gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=value)
+
+
+def gauges(name: str, text: str, values: Iterable[tuple[str, float]]) -> Metric:
+    """By server."""
+    family = GaugeMetricFamily(name, text, labels=("server",))
+    for server, value in values:
+        family.add_metric((server,), value)
+    return family
 
 
 def counter(name: str, text: str, value: float) -> Metric:

@@ -4,15 +4,22 @@ The questions are the same for every transport; `Ask` carries them.  What a fail
 owner is said here, in a word and a sentence; when to look again is the backends' business.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ostiary_proxy import VERSION
-from ostiary_proxy.config import ToolReport
+from ostiary_proxy.config import Effect, SuspectReport, ToolReport
 from ostiary_proxy.era import CAPABILITIES_KEY, INFO_KEY, LEGACY, MODERN, SERVER_KEY, VERSION_KEY
-from ostiary_proxy.message import METHOD_NOT_FOUND, UNSUPPORTED_VERSION, Json, encode
+from ostiary_proxy.lint import suspects
+from ostiary_proxy.message import (
+    METHOD_NOT_FOUND,
+    UNSUPPORTED_VERSION,
+    Json,
+    is_shallow,
+)
+from ostiary_proxy.mirror import Mirror, mirrors
+from ostiary_proxy.tool_digest import hints, report, twin, whole
 
 LOOK_SECONDS: Final = 10.0
 """How long one question of a look may stay unanswered."""
@@ -34,25 +41,47 @@ class LookError(Exception):
         self.message = message
 
 
+def unpinned(revision: str) -> LookError:
+    """The owner pinned a revision that the server does not speak."""
+    why = (
+        f"The server does not speak {revision}, which spec.transport.protocol names: "
+        "name another revision, or leave the field out."
+    )
+    return LookError("ProtocolUnsupported", why)
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What one look found."""
 
     legacy: tuple[str, ...] = ()
-    """Revisions of the handshake era that a client may use, oldest first."""
+    """Revisions of the handshake era that the backend speaks, oldest first."""
     modern: tuple[str, ...] = ()
     name: str = ""
     version: str = ""
     tools: tuple[ToolReport, ...] = ()
     digest: str = ""
+    proven: str | None = None
+    """The newest revision that it was seen to speak, where `served` is in part a guess."""
+    about: Json = field(default_factory=dict)
+    """The server's own capabilities, serverInfo and instructions, under these names."""
+    mirrored: Mapping[str, tuple[Mirror, ...]] = field(default_factory=dict)
+    """By tool: the arguments that headers repeat."""
+    hints: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
+    """By tool: the effects that its own annotations claim."""
+    twins: Mapping[str, str] = field(default_factory=dict)
+    """By the digest that a tool has for clients of the other era: its own."""
+    suspects: tuple[SuspectReport, ...] = ()
 
     @property
-    def served(self) -> tuple[str, ...]:
+    def spoken(self) -> tuple[str, ...]:
         return self.legacy + self.modern
 
     @property
     def protocol(self) -> str:
-        return self.served[-1] if self.served else ""
+        if self.proven is not None:
+            return self.proven
+        return self.spoken[-1] if self.spoken else ""
 
 
 async def discover(ask: Ask) -> Seen | None:
@@ -61,7 +90,10 @@ async def discover(ask: Ask) -> Seen | None:
     result, error = response.get("result"), response.get("error")
     if isinstance(result, dict):
         modern = _known_modern(result.get("supportedVersions"))
-        return replace(_identity(_server_info(result)), modern=modern) if modern else None
+        if not modern:
+            return None
+        info = _server_info(result)
+        return replace(_identity(info), modern=modern, about=_about(result, info))
     if isinstance(error, dict) and error.get("code") == UNSUPPORTED_VERSION:
         data = error.get("data")
         modern = _known_modern(data.get("supported") if isinstance(data, dict) else None)
@@ -69,9 +101,9 @@ async def discover(ask: Ask) -> Seen | None:
     return None
 
 
-async def initialize(ask: Ask) -> Seen | None:
+async def initialize(ask: Ask, revision: str = LEGACY[-1]) -> Seen | None:
     """Shake hands as a legacy client would; None: the server speaks no revision that we know."""
-    params = {"protocolVersion": LEGACY[-1], "capabilities": {}, "clientInfo": CLIENT}
+    params = {"protocolVersion": revision, "capabilities": {}, "clientInfo": CLIENT}
     response = await ask("initialize", params, "")
     result = response.get("result")
     if not isinstance(result, dict):
@@ -79,9 +111,15 @@ async def initialize(ask: Ask) -> Seen | None:
     version = result.get("protocolVersion")
     if version not in LEGACY:
         return None
-    info = result.get("serverInfo")
     upto = LEGACY[: LEGACY.index(version) + 1]
-    return replace(_identity(info if isinstance(info, dict) else {}), legacy=upto)
+    return replace(introduced(result), legacy=upto)
+
+
+def introduced(result: Json) -> Seen:
+    """Who a handshake's result says it is."""
+    info = result.get("serverInfo")
+    info = info if isinstance(info, dict) else {}
+    return replace(_identity(info), about=_about(result, info))
 
 
 async def list_tools(ask: Ask, seen: Seen) -> Seen:
@@ -103,8 +141,33 @@ async def list_tools(ask: Ask, seen: Seen) -> Seen:
         if not isinstance(cursor, str) or len(tools) >= MOST_TOOLS:
             break
         params = {"cursor": cursor}
-    reports = tuple(_report(tool) for tool in tools[:MOST_TOOLS] if _named(tool))
-    return replace(seen, tools=reports, digest=_digest_of(reports))
+    return with_tools(seen, tools)
+
+
+def with_tools(seen: Seen, tools: list[Json]) -> Seen:
+    kept = [tool for tool in tools[:MOST_TOOLS] if _named(tool) and is_shallow(tool)]
+    reports = tuple(map(report, kept))
+    return replace(
+        seen,
+        tools=reports,
+        digest=whole(reports),
+        mirrored=mirrors(kept),
+        hints=_claimed(kept),
+        twins={
+            other: known.digest
+            for known, tool in zip(reports, kept, strict=True)
+            if (other := twin(tool))
+        },
+        suspects=suspects(kept),
+    )
+
+
+def _claimed(tools: list[Json]) -> dict[str, tuple[Effect, ...]]:
+    """Of a name that is listed twice nothing is taken for granted."""
+    found: dict[str, tuple[Effect, ...]] = {}
+    for tool in tools:
+        found[tool["name"]] = () if tool["name"] in found else hints(tool)
+    return {name: effects for name, effects in found.items() if effects}
 
 
 def modern_params(params: Json) -> Json:
@@ -131,32 +194,15 @@ def _identity(info: Json) -> Seen:
     )
 
 
+def _about(result: Json, info: Json) -> Json:
+    capabilities, told = result.get("capabilities"), result.get("instructions")
+    about: Json = {
+        "capabilities": capabilities if isinstance(capabilities, dict) else {},
+        "serverInfo": info,
+    }
+    return {**about, "instructions": told} if isinstance(told, str) else about
+
+
 def _named(tool: Json) -> bool:
     name = tool.get("name")
     return isinstance(name, str) and 0 < len(name) <= LONGEST_NAME
-
-
-def _report(tool: Json) -> ToolReport:
-    """The digest of what a model is told of a tool, whatever order its keys came in."""
-    told = {
-        key: tool.get(key)
-        for key in ("name", "description", "inputSchema", "outputSchema", "annotations")
-    }
-    return ToolReport(name=tool["name"], digest=f"sha256:{sha256(canonical(told)).hexdigest()}")
-
-
-def _digest_of(reports: tuple[ToolReport, ...]) -> str:
-    pairs = sorted((tool.name, tool.digest) for tool in reports)
-    return f"sha256:{sha256(encode(pairs)).hexdigest()}"
-
-
-def canonical(value: object) -> bytes:
-    return encode(_sorted(value))
-
-
-def _sorted(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    return value

@@ -1,58 +1,39 @@
-"""Who may do what: the one function that decides, and the rules it decides by.  Pure: no I/O,
-no clock.
+"""Who may do what: the one function that decides.  Pure: no I/O, no clock.
 
 `decide` guards a call and filters a list item by item, so that the two can never disagree.  Rules
-add up; a deny always wins; no policy admits nobody.
+add up; a deny always wins; a ceiling only narrows; no policy admits nobody.  What a list shows
+besides is what a `when` lets through with some arguments: it is asked with those of each call.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from math import inf
-from typing import Final, Literal, Self
+from types import MappingProxyType
+from typing import Final, Literal
 
-from ostiary_proxy import config
+from ostiary_proxy.callers import Caller as Caller
+from ostiary_proxy.conditions import Budget, Subject, holds
+from ostiary_proxy.config import Rate
 from ostiary_proxy.globs import Globs
+from ostiary_proxy.remedy import policy_to_write
+from ostiary_proxy.rules import Ceiling, Rule, Selection, selection
+from ostiary_proxy.rules import Rules as Rules
+from ostiary_proxy.rules import compile_rules as compile_rules
 
 Kind = Literal["tool", "resource", "prompt", "list", "protocol", "unknown"]
 """list and protocol: for anybody admitted; unknown: a method that this proxy does not know."""
 
-Reason = Literal["NotAdmitted", "NotAllowed", "Denied", "UnknownMethod"]
+Reason = Literal["NotAdmitted", "NotAllowed", "Denied", "UnknownMethod", "Condition"]
 
-ANONYMOUS: Final = "anonymous"
-"""The principal of a caller without a token."""
 REMEMBERED: Final = 4096
 """Callers, and decisions, kept per set of rules; names come from outside, so this is bounded."""
 LONGEST_REMEMBERED: Final = 256
 """A longer name is decided afresh each time rather than kept."""
 FILTER_RULE: Final = "spec.tools"
 """The rule that is named when the server's own tool filter refuses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Somebody whose identity is verified, or nobody in particular."""
-
-    principal: str
-    kind: Literal["serviceAccount", "anonymous"]
-    namespace: str = ""
-    name: str = ""
-    expires: float = inf
-    """Unix time after which the proof of identity is void."""
-    digest: bytes = b""
-    """16 bytes of the principal's hash: what a session id is bound to."""
-
-    @classmethod
-    def service_account(cls, namespace: str, name: str, expires: float = inf) -> Self:
-        principal = f"system:serviceaccount:{namespace}:{name}"
-        return cls(principal, "serviceAccount", namespace, name, expires, digest_of(principal))
-
-    @classmethod
-    def anonymous(cls) -> Self:
-        return cls(ANONYMOUS, "anonymous", digest=digest_of(ANONYMOUS))
-
-
-def digest_of(principal: str) -> bytes:
-    return sha256(principal.encode()).digest()[:16]
+PIN_RULE: Final = "spec.tools.pin"
+"""The rule that is named when the tool is not approved as it stands."""
+_NO_ARGS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +41,16 @@ class Target:
     kind: Kind
     name: str = ""
     """Of the tool or prompt, the resource's URI, or the unknown method."""
+    args: Mapping[str, object] | None = field(default=None, compare=False)
+    """Of a call.  None: it is only asked whether there are any with which it may be called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allow:
     policy: str
     rule: str
+    rate: Rate | None = None
+    """Of the rule that allows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,186 +66,194 @@ Decision = Allow | Deny
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
-    kind: str
-    names: Globs
-    namespaces: frozenset[str] | None
+class _Open:
+    """Decided but for the conditions that look at a call's arguments."""
 
-    def matches(self, caller: Caller) -> bool:
-        if self.kind != caller.kind:
-            return False
-        if self.kind == "anonymous":
-            return True
-        if self.namespaces is not None and caller.namespace not in self.namespaces:
-            return False
-        return self.names.match(caller.name)
+    grants: tuple[Rule, ...]
+    ceilings: tuple[Ceiling, ...]
+    """Each with those of its rules that would do."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    policy: str
-    name: str
-    subjects: tuple[_Subject, ...]
-    lists: dict[str, Globs | None]
-    unknown_methods: bool
-    """The tools list holds a bare `*`."""
+def decide(target: Target, caller: Caller, rules: Rules, budget: Budget | None = None) -> Decision:
+    """May this caller do this?  The only place that answers.
 
-
-@dataclass(frozen=True, slots=True)
-class _Denial:
-    policy: str
-    name: str
-    subjects: tuple[_Subject, ...]
-    lists: dict[str, Globs | None]
-    everything: bool
-
-    def concerns(self, caller: Caller) -> bool:
-        return not self.subjects or any(subject.matches(caller) for subject in self.subjects)
-
-
-@dataclass(frozen=True, slots=True)
-class _Selection:
-    """The part of the rules that speaks of one caller."""
-
-    rules: tuple[_Rule, ...]
-    denials: tuple[_Denial, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """All that decides for one server.  What it remembers never changes an answer."""
-
-    namespace: str
-    server: str
-    rules: tuple[_Rule, ...]
-    denials: tuple[_Denial, ...]
-    exists: Globs
-    removed: Globs
-    admits_anonymous: bool
-    """Some rule speaks of anonymous callers: a request without a token is worth deciding."""
-    _selected: dict[str, _Selection] = field(default_factory=dict, compare=False, repr=False)
-    _decided: dict[tuple[str, str, str], Decision] = field(
-        default_factory=dict, compare=False, repr=False
-    )
-
-
-def compile_rules(server: config.Server) -> Rules:
-    rules = tuple(_rule(policy, rule) for policy in server.policies for rule in policy.rules)
-    return Rules(
-        namespace=server.namespace,
-        server=server.name,
-        rules=rules,
-        denials=tuple(
-            _denial(policy, number, deny)
-            for policy in server.policies
-            for number, deny in enumerate(policy.deny)
-        ),
-        exists=Globs.compile(("*",) if server.tools.allow is None else server.tools.allow),
-        removed=Globs.compile(server.tools.deny),
-        admits_anonymous=any(
-            subject.kind == "anonymous" for rule in rules for subject in rule.subjects
-        ),
-    )
-
-
-def decide(target: Target, caller: Caller, rules: Rules) -> Decision:
-    """May this caller do this?  The only place that answers."""
-    key = (caller.principal, target.kind, target.name)
-    known = rules._decided.get(key)
-    if known is not None:
+    `budget`: what is left to the conditions of one request, where more than this is decided for
+    it."""
+    budget = budget or Budget()
+    known = _known(target, caller, rules, budget)
+    if isinstance(known, (Allow, Deny)):
         return known
-    decision = _decide(target, caller, rules)
-    if len(target.name) <= LONGEST_REMEMBERED:
-        if len(rules._decided) >= REMEMBERED:
-            rules._decided.clear()
-        rules._decided[key] = decision
+    return _ask(known, target, caller, rules, budget)
+
+
+def _known(target: Target, caller: Caller, rules: Rules, budget: Budget) -> Decision | _Open:
+    key = (caller.key, target.kind, target.name, rules.pinned.book.stamp)
+    known = rules.decided.get(key)
+    if isinstance(known, (Allow, Deny, _Open)):
+        return known
+    decision = _decide(target, caller, rules, budget)
+    if len(target.name) <= LONGEST_REMEMBERED and not budget.is_spent:
+        if len(rules.decided) >= REMEMBERED:
+            rules.decided.clear()
+        rules.decided[key] = decision
     return decision
 
 
-def _decide(target: Target, caller: Caller, rules: Rules) -> Decision:
-    selection = _select(caller, rules)
-    if not selection.rules:
-        return Deny("NotAdmitted", "", "", _policy_to_write(caller, rules))
-    for denial in selection.denials:
-        if denial.everything or _lists(denial.lists, target):
+def _decide(target: Target, caller: Caller, rules: Rules, budget: Budget) -> Decision | _Open:
+    selected = _select(caller, rules, budget)
+    refused = _refused_outright(target, caller, rules, selected)
+    if refused is not None:
+        return refused
+    asked = _Asked(target, caller, rules, budget)
+    found = _Open(
+        grants=asked.granting(selected.rules),
+        ceilings=tuple(
+            Ceiling(ceiling.policy, asked.granting(ceiling.rules)) for ceiling in selected.ceilings
+        ),
+    )
+    if not found.grants:
+        reason: Reason = "UnknownMethod" if target.kind == "unknown" else "NotAllowed"
+        return Deny(reason, "", "", _refusal(target))
+    for ceiling in found.ceilings:
+        if not ceiling.rules:
+            reason = "UnknownMethod" if target.kind == "unknown" else "NotAllowed"
+            return Deny(reason, ceiling.policy, "", _refusal(target))
+    if any(_is_open(rule) for rules_ in _all(found) for rule in rules_):
+        return found
+    return _allowed(found.grants[0])
+
+
+def _refused_outright(
+    target: Target, caller: Caller, rules: Rules, selected: Selection
+) -> Deny | None:
+    if not selected.rules:
+        why = policy_to_write(caller, rules.namespace, rules.server)
+        return Deny("NotAdmitted", "", "", why)
+    for ceiling in selected.ceilings:
+        if not ceiling.rules:
+            why = f"The policy {ceiling.policy} of the cluster's admins admits nobody else."
+            return Deny("NotAdmitted", ceiling.policy, "", why)
+    for denial in selected.denials if selected.may_deny(target.kind, target.name) else ():
+        unknown = target.kind == "unknown" and denial.unknown_methods
+        if denial.everything or unknown or _lists(denial.lists, target):
             return Deny("Denied", denial.policy, denial.name, _refusal(target))
     if target.kind == "tool" and not _exists(target.name, rules):
         return Deny("NotAllowed", "", FILTER_RULE, _refusal(target))
-    for rule in selection.rules:
-        if _grants(rule, target):
-            return Allow(rule.policy, rule.name)
-    reason: Reason = "UnknownMethod" if target.kind == "unknown" else "NotAllowed"
-    return Deny(reason, "", "", _refusal(target))
+    if target.kind == "tool" and not rules.pinned.admits(target.name):
+        return Deny("NotAllowed", "", PIN_RULE, _refusal(target))
+    return None
 
 
-def _select(caller: Caller, rules: Rules) -> _Selection:
-    known = rules._selected.get(caller.principal)
+def _ask(known: _Open, target: Target, caller: Caller, rules: Rules, budget: Budget) -> Decision:
+    """What is left to the conditions that look at arguments."""
+    if target.args is None:
+        return _allowed(known.grants[0])
+    asked = _Asked(target, caller, rules, budget)
+    grant = asked.first(known.grants)
+    if grant is None:
+        tried = known.grants[0]
+        return Deny("Condition", tried.policy, tried.name, _not_with_these(target))
+    for ceiling in known.ceilings:
+        if asked.first(ceiling.rules) is None:
+            return Deny("Condition", ceiling.policy, ceiling.rules[0].name, _not_with_these(target))
+    return _allowed(grant)
+
+
+class _Asked:
+    """One decision: what of the rules grants it, within one budget for all its conditions."""
+
+    def __init__(self, target: Target, caller: Caller, rules: Rules, budget: Budget) -> None:
+        self._target, self._caller = target, caller
+        self._effects = rules.effects_of(target.name) if target.kind == "tool" else ()
+        self._budget = budget
+
+    def granting(self, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        """Those that would do with some arguments; what limits the least comes first."""
+        found = [rule for rule in rules if self._grants(rule)]
+        return tuple(sorted(found, key=_leniency))
+
+    def first(self, rules: tuple[Rule, ...]) -> Rule | None:
+        """The first that does with these."""
+        return next((rule for rule in rules if not _is_open(rule) or self._holds(rule)), None)
+
+    def _grants(self, rule: Rule) -> bool:
+        kind = self._target.kind
+        if kind in ("list", "protocol"):
+            # Of no tool in particular: what looks at one may hold for some.
+            return True
+        if not _is_open(rule) and _looks_at(rule, "tool") and not self._holds(rule):
+            return False
+        if kind == "unknown":
+            return rule.unknown_methods
+        if not _lists(rule.lists, self._target):
+            return False
+        return kind != "tool" or rule.effects is None or not rule.effects.isdisjoint(self._effects)
+
+    def _holds(self, rule: Rule) -> bool:
+        if rule.when is None:
+            return True
+        target = self._target
+        subject = Subject(target.args or _NO_ARGS, self._caller, target.name, self._effects)
+        return holds(rule.when, subject, self._budget)
+
+
+def _is_open(rule: Rule) -> bool:
+    return _looks_at(rule, "args")
+
+
+def _looks_at(rule: Rule, root: str) -> bool:
+    return rule.when is not None and rule.when.looks_at(root)
+
+
+def _leniency(rule: Rule) -> tuple[bool, float]:
+    return (_is_open(rule), -inf if rule.rate is None else -rule.rate.requestsPerSecond)
+
+
+def _all(found: _Open) -> tuple[tuple[Rule, ...], ...]:
+    return (found.grants, *(ceiling.rules for ceiling in found.ceilings))
+
+
+def _allowed(rule: Rule) -> Allow:
+    return Allow(rule.policy, rule.name, rule.rate)
+
+
+def _select(caller: Caller, rules: Rules, budget: Budget) -> Selection:
+    known = rules.selected.get(caller.key)
     if known is not None:
         return known
-    selection = _Selection(
-        rules=tuple(
-            rule
-            for rule in rules.rules
-            if any(subject.matches(caller) for subject in rule.subjects)
-        ),
+
+    def admitting(among: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        return tuple(rule for rule in among if _admits(rule, caller, budget))
+
+    found = selection(
+        rules=admitting(rules.rules),
         denials=tuple(denial for denial in rules.denials if denial.concerns(caller)),
+        ceilings=tuple(Ceiling(it.policy, admitting(it.rules)) for it in rules.ceilings),
     )
-    if len(rules._selected) >= REMEMBERED:
-        rules._selected.clear()
-    rules._selected[caller.principal] = selection
-    return selection
+    if budget.is_spent:
+        return found
+    if len(rules.selected) >= REMEMBERED:
+        rules.selected.clear()
+    rules.selected[caller.key] = found
+    return found
+
+
+def _admits(rule: Rule, caller: Caller, budget: Budget) -> bool:
+    """It speaks of the caller, and what it asks of the caller alone holds."""
+    if not rule.concerns(caller):
+        return False
+    if rule.when is None or _is_open(rule) or _looks_at(rule, "tool"):
+        return True
+    return holds(rule.when, Subject(_NO_ARGS, caller, "", ()), budget)
 
 
 def _exists(tool: str, rules: Rules) -> bool:
     return rules.exists.match(tool) and not rules.removed.match(tool)
 
 
-def _grants(rule: _Rule, target: Target) -> bool:
-    if target.kind in ("list", "protocol"):
-        return True
-    if target.kind == "unknown":
-        return rule.unknown_methods
-    return _lists(rule.lists, target)
-
-
-def _lists(lists: dict[str, Globs | None], target: Target) -> bool:
+def _lists(lists: Mapping[str, Globs | None], target: Target) -> bool:
     globs = lists.get(target.kind)
     return globs is not None and globs.match(target.name)
-
-
-def _rule(policy: config.Policy, rule: config.Rule) -> _Rule:
-    return _Rule(
-        policy=f"{policy.namespace}/{policy.name}",
-        name=rule.name,
-        subjects=tuple(_subject(subject) for subject in rule.subjects),
-        lists=_compiled(rule.allow),
-        unknown_methods="*" in (rule.allow.tools or ()),
-    )
-
-
-def _denial(policy: config.Policy, number: int, deny: config.Deny) -> _Denial:
-    lists = _compiled(deny)
-    return _Denial(
-        policy=f"{policy.namespace}/{policy.name}",
-        name=f"deny[{number}]",
-        subjects=tuple(_subject(subject) for subject in deny.subjects),
-        lists=lists,
-        everything=all(globs is None for globs in lists.values()),
-    )
-
-
-def _compiled(lists: config.Allow | config.Deny) -> dict[str, Globs | None]:
-    named = {"tool": lists.tools, "resource": lists.resources, "prompt": lists.prompts}
-    return {kind: None if globs is None else Globs.compile(globs) for kind, globs in named.items()}
-
-
-def _subject(subject: config.Subject) -> _Subject:
-    namespaces = subject.namespaces
-    return _Subject(
-        kind=subject.kind,
-        names=Globs.compile(subject.names),
-        namespaces=None if namespaces is None else frozenset(namespaces),
-    )
 
 
 def _refusal(target: Target) -> str:
@@ -271,24 +264,5 @@ def _refusal(target: Target) -> str:
     return f"Unknown {target.kind}: there is none of that name for this caller."
 
 
-def _policy_to_write(caller: Caller, rules: Rules) -> str:
-    entry = "anonymous: {}"
-    name = ANONYMOUS
-    if caller.kind == "serviceAccount":
-        name = caller.name
-        namespaces = ""
-        if caller.namespace != rules.namespace:
-            label = f"kubernetes.io/metadata.name: {caller.namespace}"
-            namespaces = f", namespaces: {{from: Selector, selector: {{matchLabels: {{{label}}}}}}}"
-        entry = f'serviceAccounts: {{names: ["{caller.name}"]{namespaces}}}'
-    return (
-        f"No rule admits {caller.principal} to {rules.namespace}/{rules.server}. "
-        "An owner of that namespace can apply:\n"
-        "apiVersion: ostiary.dev/v1alpha1\n"
-        "kind: MCPAccessPolicy\n"
-        f"metadata: {{name: {rules.server}-{name}, namespace: {rules.namespace}}}\n"
-        "spec:\n"
-        f"  targetRefs: [{{kind: MCPServer, name: {rules.server}}}]\n"
-        "  rules:\n"
-        f'  - {{name: {name}, from: [{{{entry}}}], allow: {{tools: ["*"]}}}}\n'
-    )
+def _not_with_these(target: Target) -> str:
+    return f"This {target.kind} is for this caller, but not with these arguments."

@@ -6,6 +6,7 @@ apart, because it must be filtered; there an event that cannot be read ends the 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -25,6 +26,7 @@ from ostiary_proxy.sse import COMMENT, Decoder, Event, TooLargeError
 from ostiary_proxy.upstream import BrokenError, Connection, SilentError
 from ostiary_proxy.watch import Watch, closing_words, error_code
 
+Rename = Callable[[bytes], bytes | None]
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 
 _REFUSED_BY_BACKEND: Final = frozenset({401, 403, 407})
@@ -52,11 +54,16 @@ async def whole(connection: Connection, seconds: float) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def answer(exchange: Exchange, connection: Connection, limits: Limits) -> None:
-    """Pass on an answer that is no stream."""
+async def answer(
+    exchange: Exchange, connection: Connection, limits: Limits, body: bytes | None = None
+) -> None:
+    """Pass on an answer that is no stream.  `body`: what has been read already."""
     status = connection.head.status
-    body = await whole(connection, limits.callSeconds)
+    if body is None:
+        body = await whole(connection, limits.callSeconds)
     note(exchange, body)
+    if exchange.witness is not None:
+        exchange.witness(body)
     is_json = _media(connection) == JSON_TYPE
     if not 200 <= status < 300 and not (is_json and 400 <= status < 500):
         raise Refused(_translated(status))
@@ -113,11 +120,13 @@ def _translated(status: int) -> Rejection:
     return failed(502, f"The server failed (HTTP {status}).", "BackendFailed")
 
 
-async def stream(exchange: Exchange, connection: Connection, watch: Watch) -> None:
-    """Pass on an event stream to its end."""
+async def stream(
+    exchange: Exchange, connection: Connection, watch: Watch, rename: Rename | None = None
+) -> None:
+    """Pass on an event stream to its end.  `rename`: the event ids that the client gets."""
     await exchange.start()
     exchange.on_cut = connection.close
-    pump = _Pump(exchange, connection, watch)
+    pump = _Pump(exchange, connection, watch, rename)
     try:
         await pump.run()
     finally:
@@ -128,14 +137,19 @@ async def stream(exchange: Exchange, connection: Connection, watch: Watch) -> No
 class _Pump:
     """One stream on its way."""
 
-    def __init__(self, exchange: Exchange, connection: Connection, watch: Watch) -> None:
+    def __init__(
+        self, exchange: Exchange, connection: Connection, watch: Watch, rename: Rename | None
+    ) -> None:
         self._exchange = exchange
+        self._rename = rename
         self._connection = connection
         self._watch = watch
         self._decoder = Decoder()
         message = exchange.message
         # What a GET stream replays may be the answer to a list.
         self._filters = message is None or message.method in LISTS
+        self._raw: bytearray | None = bytearray()
+        """As it came, since the last whole event; None: some of it has gone out rewritten."""
 
     async def run(self) -> None:
         exchange, watch = self._exchange, self._watch
@@ -156,41 +170,75 @@ class _Pump:
     async def _next(self) -> bytes | None:
         """The next chunk; our own comments while there is none; None at the end."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._watch.expired(loop.time()):
             try:
-                chunk = await self._connection.chunk(self._watch.patience(loop.time()))
+                return await self._connection.chunk(self._watch.patience(loop.time()))
             except SilentError:
-                if self._watch.expired(loop.time()):
-                    self._exchange.interrupt(self._watch.why())
-                    return None
-                if self._decoder.idle:
+                if self._decoder.idle and not self._watch.expired(loop.time()):
                     await self._exchange.write(COMMENT)
-                continue
-            return chunk
+        self._exchange.interrupt(self._watch.why())
+        return None
 
     async def _pass(self, chunk: bytes) -> None:
         now = asyncio.get_running_loop().time()
-        self._watch.heard(now)
+        events = []
         for event in self._decoder.feed(chunk):
-            if event.id is not None:
-                self._watch.resumable = True
             if event.data:
-                self._watch.saw(event.data, self._exchange)
+                self._watch.heard(now)
+            self._note(event)
             if self._filters:
-                await self._exchange.write(self._filtered(event))
-        if not self._filters:
+                await self._exchange.write(self._named(self._filtered(event)).encode())
+            elif self._rename is not None:
+                events.append(event)
+        if not self._decoder.idle:
+            self._watch.heard(now)
+        if self._filters:
+            return
+        if self._rename is None:
             await self._exchange.write(chunk)
+        else:
+            await self._renamed(chunk, events)
 
-    def _filtered(self, event: Event) -> bytes:
+    def _note(self, event: Event) -> None:
+        if event.id is not None:
+            self._watch.resumable = True
+        if event.data:
+            self._watch.saw(event.data, self._exchange)
+            if self._exchange.witness is not None:
+                self._exchange.witness(event.data)
+
+    async def _renamed(self, chunk: bytes, events: list[Event]) -> None:
+        """The bytes as they came wherever no event in them has an id."""
+        if self._raw is not None:
+            self._raw += chunk
+        plain = self._raw is not None and all(event.id is None for event in events)
+        if self._decoder.idle:
+            raw, self._raw = self._raw, bytearray()
+            if plain and raw:
+                await self._exchange.write(bytes(raw))
+                return
+        elif not events:
+            return
+        else:
+            self._raw = None
+        for event in events:
+            await self._exchange.write(self._named(event).encode())
+
+    def _named(self, event: Event) -> Event:
+        if event.id is None or self._rename is None:
+            return event
+        return replace(event, id=self._rename(event.id))
+
+    def _filtered(self, event: Event) -> Event:
         """What may be passed of one event; re-written, so that nothing unread is in it."""
         if not event.data:
-            return event.encode()
+            return event
         data = decode(event.data)
         if isinstance(data, dict) and isinstance(data.get("method"), str):
-            return replace(event, data=encode(data)).encode()
+            return replace(event, data=encode(data))
         if self._exchange.message is not None:
-            return replace(event, data=shown(self._exchange, event.data)).encode()
+            return replace(event, data=shown(self._exchange, event.data))
         assert self._exchange.caller is not None
         assert self._exchange.endpoint is not None
         seen = replayed(event.data, self._exchange.caller, self._exchange.endpoint.rules)
-        return replace(event, data=seen).encode()
+        return replace(event, data=seen)

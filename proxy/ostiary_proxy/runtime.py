@@ -10,15 +10,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from ostiary_proxy.access_tokens import AccessTokens
 from ostiary_proxy.audit import Audit
 from ostiary_proxy.auth import Verifier
-from ostiary_proxy.config import ProxyConfig, Server
+from ostiary_proxy.config import HttpBackend, Outside, ProxyConfig, Server
 from ostiary_proxy.metrics import Metrics
-from ostiary_proxy.policy import Rules, compile_rules
+from ostiary_proxy.observations import Observations, Would
+from ostiary_proxy.policy import Caller, Rules, compile_rules
 from ostiary_proxy.seal import Sealer
+from ostiary_proxy.throttle import Throttle
 
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """Taken beside the endpoint's own: port-forward and the local role.  Origin is still checked."""
+
+
+def backend_key(server: Server) -> tuple[str, str]:
+    """A backend lives on across configs while this stays the same."""
+    return (server.uid, server.backend.model_dump_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +39,32 @@ class Endpoint:
     hosts: frozenset[str]
     """Lower case, without port."""
     sealer: Sealer
+    origins: frozenset[bytes] = frozenset()
+    """Of pages that may call from a browser, as browsers write them."""
+    tokens: AccessTokens = field(default_factory=AccessTokens)
+    issuers: frozenset[str] = frozenset()
+    """Whose tokens are taken."""
+
+    def knows(self, caller: Caller) -> bool:
+        """Would the proof of who it is be taken now?  Its expiry aside."""
+        if caller.proof:
+            return self.tokens.hold(caller.proof)
+        return not caller.issuer or caller.issuer in self.issuers
 
     @property
     def backend_key(self) -> tuple[str, str]:
-        """A backend lives on across configs while this stays the same."""
-        return (self.server.uid, self.server.backend.model_dump_json())
+        return backend_key(self.server)
+
+    @property
+    def outside(self) -> Outside | None:
+        """How the backend is reached, where it is not beside the proxy."""
+        backend = self.server.backend
+        return backend.outside if isinstance(backend, HttpBackend) else None
+
+    @property
+    def is_remote(self) -> bool:
+        """Somebody else's server: it is looked at when somebody calls, and at no other time."""
+        return self.outside is not None and self.outside.source == "remote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +113,8 @@ class Runtime:
     role: str
     pod: str = ""
     pod_uid: str = ""
+    address: str = ""
+    """Of this pod; empty where there is no other."""
     keys_dir: Path | None = None
     """None: the local role, which makes its own master."""
     now: Callable[[], float] = time.time
@@ -93,6 +124,10 @@ class Runtime:
     deny_all: bool = False
     """The newer document has been unusable for too long, or there never was a usable one."""
     draining: bool = False
+    reading: int = 0
+    """Requests whose body was asked for and is not whole yet."""
+    throttle: Throttle = field(default_factory=lambda: Throttle(time.monotonic))
+    observations: Observations = field(default_factory=Observations)
     _subscribers: list[Callable[[], None]] = field(default_factory=list)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -105,6 +140,12 @@ class Runtime:
         self.config_error = ""
         self.deny_all = False
         self.changed()
+
+    def observed(self, server: str, found: tuple[tuple[str, Would], ...]) -> None:
+        """Policies in Observe mode would have decided otherwise."""
+        self.observations.add(server, found)
+        for policy, would in found:
+            self.metrics.observed(server, policy, would)
 
     def changed(self) -> None:
         for callback in tuple(self._subscribers):

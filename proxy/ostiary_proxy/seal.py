@@ -48,11 +48,14 @@ class Sealer:
         *,
         now: Callable[[], float],
         process_nonce: bytes,
+        awaited: Iterable[int] = (),
     ) -> None:
-        """`masters`: by number, the one that seals first."""
+        """`masters`: by number, the one that seals first; `awaited`: numbers of others that belong
+        to the server and are not here."""
         if len(process_nonce) != PROCESS_NONCE_BYTES:
             raise ValueError(f"a process nonce has {PROCESS_NONCE_BYTES} bytes")
         self._masters = dict(masters)
+        self._awaited = frozenset(awaited) - self._masters.keys()
         self._now = now
         self._process_nonce = process_nonce
         self._derived: dict[tuple[int, int, bytes, bytes], AESGCM] = {}
@@ -61,6 +64,16 @@ class Sealer:
     def numbers(self) -> tuple[int, ...]:
         """Which masters are held."""
         return tuple(self._masters)
+
+    @property
+    def complete(self) -> bool:
+        """Whatever a sibling seals opens here."""
+        return not self._awaited
+
+    def awaits(self, token: str) -> bool:
+        """It may have been sealed with a master that is not here yet."""
+        raw = _decode(token)
+        return raw is not None and len(raw) > _HEAD and raw[1] in self._awaited
 
     def seal(self, purpose: bytes, aad: bytes, payload: bytes) -> str:
         """URL-safe, visible ASCII; 48 bytes longer than the payload before base64."""

@@ -1,7 +1,8 @@
 """The sidecar's process: follows its files, and leaves on a signal after a drain.
 
 Everything comes from the environment: OSTIARY_CONFIG_DIR, OSTIARY_KEYS_DIR, OSTIARY_RUN_DIR,
-OSTIARY_BIND (every address), OSTIARY_MCP_PORT, OSTIARY_ADMIN_PORT, POD_NAME, POD_UID.
+OSTIARY_TLS_DIR, OSTIARY_BIND (every address), OSTIARY_MCP_PORT, OSTIARY_ADMIN_PORT,
+OSTIARY_TLS_PORT, POD_NAME, POD_UID, POD_IP.
 The audit goes to stdout, all else to stderr.
 """
 
@@ -16,10 +17,21 @@ from pathlib import Path
 from typing import Final, Self
 
 from ostiary_proxy import lean
-from ostiary_proxy.config import ADMIN_PORT, CONFIG_DIR, DRAIN_SOCKET, KEYS_DIR, MCP_PORT, RUN_DIR
+from ostiary_proxy.config import (
+    ADMIN_PORT,
+    CONFIG_DIR,
+    DRAIN_SOCKET,
+    KEYS_DIR,
+    MCP_PORT,
+    RUN_DIR,
+    TLS_DIR,
+    TLS_PORT,
+)
+from ostiary_proxy.descriptors import raise_limit
 from ostiary_proxy.drain import DrainSocket
 from ostiary_proxy.reload import Reloader
 from ostiary_proxy.serve import Proxy
+from ostiary_proxy.siblings import Resolve, by_dns
 
 LAST_PORT: Final = 65535
 
@@ -34,8 +46,11 @@ class Environment:
     bind: str
     mcp_port: int
     admin_port: int
+    tls_port: int
+    tls_dir: Path
     pod: str
     pod_uid: str
+    address: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -46,8 +61,11 @@ class Environment:
             bind=environ.get("OSTIARY_BIND", ""),
             mcp_port=_port(environ, "OSTIARY_MCP_PORT", MCP_PORT),
             admin_port=_port(environ, "OSTIARY_ADMIN_PORT", ADMIN_PORT),
+            tls_port=_port(environ, "OSTIARY_TLS_PORT", TLS_PORT),
+            tls_dir=Path(environ.get("OSTIARY_TLS_DIR", TLS_DIR)),
             pod=environ.get("POD_NAME", ""),
             pod_uid=environ.get("POD_UID", ""),
+            address=environ.get("POD_IP", ""),
         )
 
 
@@ -58,7 +76,7 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-async def serve(environment: Environment) -> None:
+async def serve(environment: Environment, resolve: Resolve = by_dns) -> None:
     """Until a signal, and the drain after it."""
     stop = _signalled()
     proxy = Proxy(
@@ -67,9 +85,13 @@ async def serve(environment: Environment) -> None:
         host=environment.bind,
         port=environment.mcp_port,
         admin_port=environment.admin_port,
+        tls_port=environment.tls_port,
+        tls_dir=environment.tls_dir,
         keys_dir=environment.keys_dir,
         pod=environment.pod,
         pod_uid=environment.pod_uid,
+        address=environment.address,
+        resolve=resolve,
     )
     socket = environment.run_dir / Path(DRAIN_SOCKET).name
     async with proxy, DrainSocket(socket, proxy.drain), asyncio.TaskGroup() as group:
@@ -116,6 +138,7 @@ def run() -> int:
         environment = Environment.read(os.environ)
     except ValueError as err:
         return _fail(err)
+    raise_limit()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(environment))

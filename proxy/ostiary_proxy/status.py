@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Final
 
 from ostiary_proxy import VERSION
-from ostiary_proxy.config import ServerReport, StatusReport
+from ostiary_proxy.config import ServerReport, StatusReport, TlsReport
 from ostiary_proxy.runtime import Runtime
 
 MOST_TOOLS: Final = 2000
@@ -22,10 +22,15 @@ class Status:
     """Builds reports; made new only after somebody called `wake`."""
 
     def __init__(
-        self, *, runtime: Runtime, reports: Callable[[], tuple[ServerReport, ...]]
+        self,
+        *,
+        runtime: Runtime,
+        reports: Callable[[], tuple[ServerReport, ...]],
+        tls: Callable[[], TlsReport | None] = lambda: None,
     ) -> None:
         self._runtime = runtime
         self._reports = reports
+        self._tls = tls
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
@@ -49,6 +54,7 @@ class Status:
             keys=snapshot.keys if snapshot else (),
             unknownKeyIds=snapshot.verifier.unknown_kids if snapshot else (),
             servers=_bounded(self._reports()),
+            tls=self._tls(),
         )
         return bare.model_copy(
             update={"etag": _etag(bare), "auditHead": head.digest, "auditSeq": head.seq}
@@ -70,10 +76,15 @@ class Status:
 
 
 def _etag(report: StatusReport) -> str:
-    servers = {"servers": {"__all__": {"processes"}}}
+    servers = {"servers": {"__all__": {"processes", "observed"}}}
     counted = {"etag", "auditHead", "auditSeq"}
     text = report.model_dump_json(exclude={**dict.fromkeys(counted, True), **servers})
-    return sha256(text.encode()).hexdigest()[:32]
+    observed = [
+        (it.policy, it.allow.bit_length(), it.deny.bit_length())
+        for server in report.servers
+        for it in server.observed
+    ]
+    return sha256(f"{text}{observed}".encode()).hexdigest()[:32]
 
 
 def _bounded(reports: tuple[ServerReport, ...]) -> tuple[ServerReport, ...]:

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Final
 
+from ostiary_proxy import cuts
 from ostiary_proxy.exchange import Exchange, Refused, failed
-from ostiary_proxy.mailbox import Letter, Mailbox
+from ostiary_proxy.mailbox import Letter, Letters
 from ostiary_proxy.message import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -17,6 +18,8 @@ from ostiary_proxy.relay import shown
 from ostiary_proxy.sse import COMMENT, encode
 from ostiary_proxy.watch import Watch, closing_words, error_code
 
+UNREACHABLE: Final = "Unreachable"
+"""An `Exit` for this reason: nothing was sent."""
 MISSING_CAPABILITY: Final = -32021
 _MODERN_STATUS: Final = {
     PARSE_ERROR: 400,
@@ -30,12 +33,15 @@ _MODERN_STATUS: Final = {
 """What HTTP says of a modern error; a legacy one is 200."""
 
 
-async def deliver(exchange: Exchange, mailbox: Mailbox, watch: Watch) -> None:
+async def deliver(exchange: Exchange, mailbox: Letters, watch: Watch) -> None:
     """Until the last letter, the end of the child, or the end of patience."""
     exchange.on_cut = mailbox.wake
     loop = asyncio.get_running_loop()
     try:
         while exchange.cut is None:
+            if watch.expired(loop.time()):
+                exchange.interrupt(watch.why())
+                break
             letter = await mailbox.get(watch.patience(loop.time()))
             if letter is not None:
                 watch.heard(loop.time())
@@ -43,13 +49,11 @@ async def deliver(exchange: Exchange, mailbox: Mailbox, watch: Watch) -> None:
                     return
             elif mailbox.ended is not None or mailbox.overflowed:
                 exchange.interrupt("broken" if mailbox.ended is not None else "overflow")
-            elif watch.expired(loop.time()):
-                exchange.interrupt(watch.why())
-            elif exchange.cut is None:
+            elif exchange.cut is None and not watch.expired(loop.time()):
                 # Nothing for a while: a stream can be kept alive, a pending JSON answer cannot.
                 await _begin(exchange)
                 await exchange.write(COMMENT)
-        await _close(exchange, watch)
+        await _close(exchange, mailbox, watch)
     finally:
         exchange.on_cut = None
         watch.close()
@@ -85,7 +89,7 @@ async def _begin(exchange: Exchange) -> None:
         await exchange.start()
 
 
-async def _close(exchange: Exchange, watch: Watch) -> None:
+async def _close(exchange: Exchange, mailbox: Letters, watch: Watch) -> None:
     """The answer ends without its last letter."""
     if exchange.cut == "gone":
         return
@@ -93,12 +97,9 @@ async def _close(exchange: Exchange, watch: Watch) -> None:
         await _begin(exchange)
         await exchange.end(closing_words(exchange, watch))
         return
-    match exchange.cut:
-        case "silent":
-            raise Refused(failed(504, "The server did not answer in time.", "NoAnswer"))
-        case "revoked":
-            why = "Access was revoked while the call was running."
-            raise Refused(failed(403, why, "Revoked"))
-        case "draining":
-            raise Refused(failed(503, "This proxy is stopping.", "Draining"))
+    told = cuts.refusal(exchange.cut)
+    if told is not None:
+        raise Refused(told)
+    if mailbox.ended is not None and mailbox.ended.reason == UNREACHABLE:
+        raise Refused(failed(502, "The server cannot be reached just now.", "Unreachable"))
     raise Refused(failed(502, "The server's process ended during the call.", "Broken"))

@@ -1,32 +1,31 @@
-"""A backend that speaks over stdin and stdout: which child serves a request, and for how long.
+"""A backend that speaks over stdin and stdout: its processes, and the two sides that use them.
 
-A legacy session has a child of its own; requests of modern clients share one per (principal,
-capabilities, revision), and an anonymous request has one to itself.  Modern lists and `discover`
-are answered by the catalogue process.
+`legacy` serves sessions, `modern` requests that have none; `crew` keeps the processes of both
+within the cap.  The processes that only look at the server (`stdio_look`, `catalogue`) stand
+outside it: one that lives, and at most one more for a moment.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Final
 
 from ostiary_proxy import children
-from ostiary_proxy.channel import Call, Channel
+from ostiary_proxy.agreement import disagreement
+from ostiary_proxy.catalogue import Catalogue
+from ostiary_proxy.channel import Channel
 from ostiary_proxy.config import StdioBackend
-from ostiary_proxy.era import CAPABILITIES_KEY, LISTS
-from ostiary_proxy.exchange import Exchange, Refused, failed
+from ostiary_proxy.crew import Crew
+from ostiary_proxy.exchange import Exchange, Refused
+from ostiary_proxy.gate import PROVEN_SECONDS, Gate
 from ostiary_proxy.legacy import LegacySide
 from ostiary_proxy.lines import Pipe
-from ostiary_proxy.message import Message, encode
+from ostiary_proxy.message import HEADER_MISMATCH, Message, Rejection
+from ostiary_proxy.metrics import Tally
+from ostiary_proxy.modern import ModernSide
 from ostiary_proxy.observe import Seen
-from ostiary_proxy.shared import ModernChannel
-from ostiary_proxy.stdio import deliver
+from ostiary_proxy.recipe import Owner
+from ostiary_proxy.seats import Seats, check_user
+from ostiary_proxy.sources import StdioSource
 from ostiary_proxy.stdio_look import StdioLook
-from ostiary_proxy.watch import Watch
-
-CATALOGUE: Final = frozenset({"server/discover", *LISTS})
-"""Modern methods whose answers do not depend on who asks."""
-
-Key = tuple[bytes, bytes, str]
 
 
 class StdioServer:
@@ -36,174 +35,112 @@ class StdioServer:
         self,
         backend: StdioBackend,
         uid: str,
-        pod: str,
+        owner: Owner,
         *,
         name: str,
         now: Callable[[], float],
         on_trouble: Callable[[], None],
         spawn: Callable[[Coroutine[object, object, None]], object],
+        tally: Tally,
+        opener: children.Opener | None = None,
     ) -> None:
+        """`opener`: how a child begins, where it is no process."""
         self._backend = backend
+        self._open = opener or children.opener_of(backend, name)
         self._name = name
-        self._now = now
         self._spawn = spawn
-        self._look = StdioLook(name, self._start, on_trouble)
-        self._legacy = LegacySide(
-            uid, pod, name=name, now=now, idle_seconds=backend.idleSeconds, starter=self._child
+        self._on_trouble = on_trouble
+        self._tally = tally
+        self._gate = Gate(lambda: asyncio.get_running_loop().time())
+        self._look = StdioLook(
+            name, self._start, on_trouble, self._on_news, protocol=backend.protocol
         )
-        self._modern: dict[Key, ModernChannel] = {}
-        self._used: dict[Key, float] = {}
-        self._starting = 0
-        self._passing: set[ModernChannel] = set()
-        """Children of one anonymous request each."""
+        self._crew = Crew(backend, start=self._start, now=now, on_eviction=tally.evicted)
+        self.catalogue = Catalogue(name, self._start, now=now, spawn=spawn)
+        seats = Seats(backend, self._crew, name=name, on_repair=tally.repaired)
+        self.legacy = LegacySide(
+            backend, uid, owner, now=now, seats=seats, catalogue=self.catalogue
+        )
+        self.modern = ModernSide(
+            backend, self._crew, name=name, catalogue=lambda: self._look.catalogue
+        )
+        self.source = StdioSource(backend, self._crew, seats, self.modern, self.catalogue)
+        self._digest = ""
         self._closed = False
         self._pipes: set[Pipe] = set()
         """Every live child."""
 
     @property
     def processes(self) -> int:
-        return self._look.processes + self._children
-
-    @property
-    def _children(self) -> int:
-        """Those that count against the cap."""
-        return len(self._legacy) + len(self._modern) + len(self._passing) + self._starting
+        return self._look.processes + self.catalogue.processes + len(self._crew)
 
     async def look(self) -> Seen:
-        return await self._look.look()
+        seen = await self._look.look()
+        if seen.digest != self._digest:
+            # Another server, or another list: what was said of the one before is void.
+            self._digest = seen.digest
+            self.catalogue.forget()
+        return seen
 
     async def probe(self) -> None:
         self._look.probe()
 
     def reap(self) -> None:
-        self._legacy.reap()
-        oldest = self._now() - self._backend.idleSeconds
-        for key, channel in tuple(self._modern.items()):
-            if not channel.alive or (not channel.busy and self._used[key] < oldest):
-                self._forget(key)
-                channel.close()
+        self.legacy.reap()
+        self._crew.reap()
+        self.modern.reap()
 
     async def close(self) -> None:
         self._closed = True
-        self._legacy.close()
-        self._modern.clear()
+        self.legacy.close()
         for pipe in tuple(self._pipes):
             pipe.close()
 
     async def serve(self, exchange: Exchange) -> None:
+        check_user(self._backend.process, exchange)
         if exchange.spoken is None or exchange.spoken.era == "legacy":
-            await self._legacy.serve(exchange)
+            await self.legacy.serve(exchange)
             return
-        message = exchange.message
-        assert message is not None
-        if message.kind != "request":
-            # Modern clients have no notifications: what one still sends is taken and dropped.
-            await exchange.reply(202)
-            return
-        channel = self._look.catalogue if message.method in CATALOGUE else None
-        if channel is not None:
-            await self._ask(exchange, channel, message)
-        elif exchange.caller is not None and exchange.caller.kind == "anonymous":
-            await self._once(exchange, message)
-        else:
-            key = _key(exchange, message)
-            await self._ask(exchange, await self._kept(key), message)
-            self._used[key] = self._now()
+        if exchange.message is not None and exchange.message.method == "tools/call":
+            self._check_mirrored(exchange, exchange.message)
+        await self.modern.serve(exchange)
 
-    async def _ask(self, exchange: Exchange, channel: ModernChannel, message: Message) -> None:
-        assert exchange.endpoint is not None
-        await channel.writable()
-        call = channel.begin(message)
-        now = asyncio.get_running_loop().time()
-        watch = Watch(exchange.endpoint.server.limits, now, holding=exchange.holding)
-        try:
-            await deliver(exchange, call, watch)
-        finally:
-            _leave(channel, call)
+    def _check_mirrored(self, exchange: Exchange, message: Message) -> None:
+        """Obligation 11's last rung, which an HTTP backend climbs itself."""
+        mirrored = self._look.mirrored(message.params.get("name"))
+        arguments = message.params.get("arguments")
+        why = disagreement(mirrored, arguments, exchange.scope["headers"])
+        if why:
+            self._on_trouble()  # the tool may have changed since it was listed
+            raise Refused(Rejection(400, HEADER_MISMATCH, why, reason="HeaderMismatch"))
 
-    async def _once(self, exchange: Exchange, message: Message) -> None:
-        """Anonymous is nobody in particular: no two requests may share a process."""
-        channel = ModernChannel(self._name)
-        await self._child(channel)
-        self._passing.add(channel)
-        try:
-            await self._ask(exchange, channel, message)
-        finally:
-            self._passing.discard(channel)
-            channel.close()
+    def _on_news(self, method: str) -> None:
+        self.catalogue.forget()
+        self.legacy.announce(method)
 
-    async def _kept(self, key: Key) -> ModernChannel:
-        channel = self._modern.get(key)
-        if channel is not None and channel.alive:
-            self._used[key] = self._now()
-            return channel
-        self._forget(key)
-        channel = ModernChannel(self._name, on_ended=lambda _: self._dropped(key, channel))
-        await self._child(channel)
-        # Two requests may have started one each: the first stays.
-        other = self._modern.get(key)
-        if other is not None and other.alive:
-            channel.close()
-            return other
-        self._modern[key] = channel
-        self._used[key] = self._now()
-        return channel
-
-    def _dropped(self, key: Key, channel: ModernChannel | None) -> None:
-        """A child ended by itself."""
-        if channel is not None and self._modern.get(key) is channel:
-            self._forget(key)
-
-    def _forget(self, key: Key) -> None:
-        self._modern.pop(key, None)
-        self._used.pop(key, None)
-
-    async def _child(self, channel: Channel) -> None:
-        """Start a child that counts, or refuse."""
-        if self._children >= self._backend.maxProcesses:
-            self.reap()
-        if self._children >= self._backend.maxProcesses:
-            why = (
-                f"All {self._backend.maxProcesses} processes of this server are in use; try later."
-            )
-            raise Refused(failed(503, why, "Busy", headers=((b"retry-after", b"5"),)))
-        self._starting += 1
-        try:
-            await self._start(channel)
-        except children.StartError as err:
-            why = "The server's process could not be started."
-            raise Refused(failed(502, why, "NotStarted")) from err
-        finally:
-            self._starting -= 1
+    # processes
 
     async def _start(self, channel: Channel) -> None:
+        """Every process of this server begins here."""
+        if self._backend.command:
+            await self._gate.enter()
         if self._closed:
             raise children.StartError("CommandExited", "The server is being stopped.")
-        if self._backend.command:
-            channel.pipe = await children.start(self._backend, channel, self._name)
-        else:
-            channel.pipe = await children.connect(self._backend.socket, channel)
+        channel.on_garbage = self._tally.garbage
+        started = asyncio.get_running_loop().time()
+        channel.pipe = await self._open(channel)
+        self._tally.started()
         self._pipes.add(channel.pipe)
-        self._spawn(self._attend(channel.pipe))
+        self._spawn(self._attend(channel, channel.pipe, started))
 
-    async def _attend(self, pipe: Pipe) -> None:
+    async def _attend(self, channel: Channel, pipe: Pipe, started: float) -> None:
         """Whatever started it, the proxy does not end before it has."""
+        proven = asyncio.get_running_loop().call_later(PROVEN_SECONDS, self._gate.lived)
         try:
             await pipe.closed()
         finally:
+            proven.cancel()
             self._pipes.discard(pipe)
             pipe.close()
-
-
-def _key(exchange: Exchange, message: Message) -> Key:
-    assert exchange.caller is not None
-    assert exchange.spoken is not None
-    capabilities = message.params["_meta"][CAPABILITIES_KEY]
-    return (exchange.caller.digest, encode(capabilities), exchange.spoken.version)
-
-
-def _leave(channel: ModernChannel, call: Call) -> None:
-    """The answer is over for the client; when not for the child, it is told."""
-    if call.upstream in channel.calls:
-        channel.cancel(call, "The client left, or was answered.")
-    call.close()
+            if not channel.closing and not self._closed:
+                self._gate.ended(started)

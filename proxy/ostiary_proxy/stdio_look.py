@@ -4,13 +4,17 @@ It is asked as a modern client would, then as a legacy one; never is a second ha
 live process.  A process that dies of the first question is started anew and asked only the second.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from ostiary_proxy.channel import Call, Channel
 from ostiary_proxy.children import StartError
+from ostiary_proxy.config import AUTO
+from ostiary_proxy.era import CHANGES, LEGACY, MODERN
+from ostiary_proxy.mailbox import one
 from ostiary_proxy.message import Json, decode, encode
+from ostiary_proxy.mirror import Mirror
 from ostiary_proxy.observe import (
     LOOK_SECONDS,
     LookError,
@@ -18,13 +22,13 @@ from ostiary_proxy.observe import (
     discover,
     initialize,
     list_tools,
+    unpinned,
 )
 from ostiary_proxy.shared import ModernChannel
 
 PROBE_SECONDS: Final = LOOK_SECONDS / 2
 """Two questions fit into the time that a look may take."""
 PATIENT_ROUNDS: Final = 4
-CHANGES: Final = frozenset({"notifications/tools/list_changed"})
 
 Starter = Callable[[Channel], Awaitable[None]]
 
@@ -32,14 +36,27 @@ Starter = Callable[[Channel], Awaitable[None]]
 class StdioLook:
     """Looks at one stdio server, again and again."""
 
-    def __init__(self, name: str, starter: Starter, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        starter: Starter,
+        on_change: Callable[[], None],
+        on_news: Callable[[str], None] = lambda method: None,
+        *,
+        protocol: str = AUTO,
+    ) -> None:
+        """`on_news`: one of the server's lists is another now; `protocol`: a revision that the
+        owner says the server speaks."""
         self._name = name
+        self._protocol = protocol
         self._starter = starter
         self._on_change = on_change
+        self._on_news = on_news
         self._channel: ModernChannel | None = None
         self._waiting: dict[str, Call] = {}
         """Questions that the live process has not answered yet."""
         self._known: Seen | None = None
+        self._mirrored: Mapping[str, tuple[Mirror, ...]] = {}
         self._legacy: tuple[str, ...] | None = None
         """Of a modern server: found once, with a process of its own."""
         self._shy = False
@@ -61,7 +78,13 @@ class StdioLook:
             self._channel, self._known = await self._start(), None
         if self._known is None:
             self._known = await self._shake()
-        return await list_tools(self._ask, self._known)
+        seen = await list_tools(self._ask, self._known)
+        self._mirrored = seen.mirrored
+        return seen
+
+    def mirrored(self, tool: object) -> tuple[Mirror, ...]:
+        """The arguments of a tool that headers must repeat, as far as is known."""
+        return self._mirrored.get(tool, ()) if isinstance(tool, str) else ()
 
     def probe(self) -> None:
         if self._channel is None or not self._channel.alive:
@@ -69,7 +92,7 @@ class StdioLook:
 
     async def _start(self, *, watched: bool = True) -> ModernChannel:
         self._waiting.clear()
-        channel = ModernChannel(self._name)
+        channel = ModernChannel(self._name, one_user=False)
         if watched:
             channel.on_ended = lambda _: self._on_change()
             channel.on_other = self._noticed
@@ -81,9 +104,12 @@ class StdioLook:
 
     def _noticed(self, method: str) -> None:
         if method in CHANGES:
+            self._on_news(method)
             self._on_change()
 
     async def _shake(self) -> Seen:
+        if self._protocol != AUTO:
+            return await self._pinned()
         seen = None if self._shy else await self._discover()
         if seen is None:
             seen = await self._initialize()
@@ -99,7 +125,17 @@ class StdioLook:
             return seen
         if self._legacy is None:
             self._legacy = await self._also_legacy()
-        return Seen(self._legacy, seen.modern, seen.name, seen.version)
+        return replace(seen, legacy=self._legacy)
+
+    async def _pinned(self) -> Seen:
+        """The owner has said what the server speaks: nothing else is asked."""
+        if self._protocol in MODERN:
+            seen = await discover(self._ask)
+        else:
+            seen = await self._initialize(self._protocol)
+        if seen is None:
+            raise unpinned(self._protocol)
+        return seen
 
     async def _discover(self) -> Seen | None:
         try:
@@ -111,9 +147,9 @@ class StdioLook:
             self._channel = await self._start()
             return None
 
-    async def _initialize(self) -> Seen | None:
+    async def _initialize(self, revision: str = LEGACY[-1]) -> Seen | None:
         try:
-            seen = await initialize(self._ask)
+            seen = await initialize(self._ask, revision)
         except LookError:
             # Whatever ends it this early, the next process is asked from the start.
             self._shy = False
@@ -151,15 +187,12 @@ class StdioLook:
         channel = self._channel
         assert channel is not None
         call = self._waiting.pop(method, None) or channel.ask(method, params)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + PROBE_SECONDS
-        while (left := until - loop.time()) > 0:
-            letter = await call.get(left)
-            if letter is not None:
-                data = decode(letter.data)
-                return data if isinstance(data, dict) else {}
-            if call.ended is not None:
-                raise LookError(call.ended.reason, call.ended.message)
+        letter = await one(call, PROBE_SECONDS)
+        if letter is not None:
+            data = decode(letter.data)
+            return data if isinstance(data, dict) else {}
+        if call.ended is not None:
+            raise LookError(call.ended.reason, call.ended.message)
         self._waiting[method] = call
         raise self._silence(channel)
 

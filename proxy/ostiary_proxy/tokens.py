@@ -15,10 +15,9 @@ from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
 from ostiary_proxy.config import Issuer
+from ostiary_proxy.token_types import bad_header, misused
 
 LONGEST_TOKEN: Final = 16 * 1024
-HEADER_FIELDS: Final = frozenset({"alg", "kid", "typ"})
-"""A token with any other header field is refused: no jwk, jku, x5u, x5c, crit, b64, zip, enc."""
 SKEW_SECONDS: Final = 60
 """How far ahead the issuer's clock may be (`iat`, `nbf`); `exp` is taken as written."""
 LONGEST_LIFE_SECONDS: Final = 24 * 3600
@@ -80,7 +79,8 @@ def trust(issuers: Iterable[Issuer]) -> dict[str, Trusted]:
             kid, key = raw.get("kid"), load_key(raw)
             if isinstance(kid, str) and kid and key is not None:
                 keys[kid] = key
-        trusted[issuer.issuer] = Trusted(issuer, keys)
+        # The first stands: the cluster itself comes before whatever else bears its name.
+        trusted.setdefault(issuer.issuer, Trusted(issuer, keys))
     return trusted
 
 
@@ -131,7 +131,11 @@ def read(
     known = trusted.get(_text(claims, "iss"))
     if known is None:
         return BadToken("the token's issuer is not trusted here")
-    bad = _bad_header(header) or _bad_claims(claims, known.issuer, audiences, now)
+    bad = (
+        bad_header(header, known.issuer.kind)
+        or (misused(header, claims) if known.issuer.kind == "oidc" else "")
+        or _bad_claims(claims, known.issuer, audiences, now)
+    )
     if bad:
         return BadToken(bad)
     kid = _text(header, "kid")
@@ -147,16 +151,6 @@ def read(
         expires=float(claims["exp"]),  # type: ignore[arg-type]  # a number: _bad_times
         claims=claims,
     )
-
-
-def _bad_header(header: Mapping[str, object]) -> str:
-    if not header.keys() <= HEADER_FIELDS:
-        return "the token's header has a field that is not taken"
-    if _text(header, "typ", "JWT").upper() != "JWT":
-        return "the token is of another type than JWT"
-    if not _text(header, "kid"):
-        return "the token names no key"
-    return ""
 
 
 def _bad_claims(

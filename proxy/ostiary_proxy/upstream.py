@@ -1,21 +1,12 @@
-"""HTTP/1.1 to a backend: kept connections over TCP or a unix socket, on httptools.
-
-It knows nothing of MCP.  A request is sent once; it is sent again only when it was `safe`, went
-out on a connection kept from before, and that connection died without a byte of an answer.
-"""
+"""One HTTP/1.1 connection to a backend, and what may go wrong with it; it knows nothing of MCP."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import httptools
 
-CONNECT_SECONDS: Final = 5.0
-KEPT_SECONDS: Final = 4.0
-"""Idle for longer, a connection is not used again: uvicorn and Node close theirs after 5 s."""
-KEPT_CONNECTIONS: Final = 128
 BUFFERED: Final = 256 * 1024
 """Bytes of an answer that wait for a slow reader before the backend is made to wait."""
 HEAD_BYTES: Final = 64 * 1024
@@ -26,24 +17,23 @@ class UpstreamError(Exception):
 
 
 class UnreachableError(UpstreamError):
-    """No connection could be made: nothing was sent."""
+    """No connection could be made: nothing was sent.  The message is for the owner alone."""
+
+    def __init__(self, reason: str = "ConnectionRefused", message: str = "") -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message
 
 
 class BrokenError(UpstreamError):
     """The connection ended, or what came was not HTTP."""
 
 
+class NotTakenError(UpstreamError):
+    """The connection ended before the body was asked for: nothing can have been carried out."""
+
+
 class SilentError(UpstreamError):
     """Nothing came for as long as it may take."""
-
-
-class Holder(Protocol):
-    """Whoever a request is for; it may lose interest."""
-
-    on_cut: Callable[[], None] | None
-
-    @property
-    def cut(self) -> object: ...
 
 
 @dataclass(slots=True)
@@ -76,6 +66,8 @@ class Connection(asyncio.Protocol):
         self._keep = False
         self._surplus = False
         self.received = False
+        self.continued = False
+        """The body was asked for (RFC 9110, 10.1.1)."""
         self._head_bytes = 0
 
     @property
@@ -87,6 +79,15 @@ class Connection(asyncio.Protocol):
         self.busy = True
         if self._transport is not None:
             self._transport.write(data)
+
+    async def offer(self, body: bytes, seconds: float) -> None:
+        """Send the body once it is asked for; an answer instead is the last of the connection."""
+        while not self.continued and not self._headed:
+            await self._wait(seconds)
+        if self._headed:
+            self._keep = False  # it would still wait there for the body
+        elif self._transport is not None:
+            self._transport.write(body)
 
     async def read_head(self, seconds: float) -> Head:
         while not self._headed:
@@ -177,6 +178,7 @@ class Connection(asyncio.Protocol):
             return
         if status < 200:
             self.head = Head()
+            self.continued |= status == 100
             return
         self.head.status = status
         self._keep = self._parser.should_keep_alive()
@@ -203,89 +205,3 @@ class Connection(asyncio.Protocol):
 def _expire(waiter: asyncio.Future[bool]) -> None:
     if not waiter.done():
         waiter.set_result(False)
-
-
-class Pool:
-    """Connections to one backend."""
-
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, unix: str = "") -> None:
-        self._host, self._port, self._unix = host, port, unix
-        self._idle: list[Connection] = []
-        self.requests = 0
-        """Sent so far."""
-        self.opened = 0
-        """Connections made so far."""
-
-    async def request(
-        self, data: bytes, *, safe: bool, seconds: float, holder: Holder | None = None
-    ) -> Connection:
-        """Send it and wait for the answer's head.  The caller gives the connection back.
-
-        `holder` can cut the wait short by then.
-        """
-        while True:
-            kept = self._kept()
-            connection = kept or await self._open()
-            try:
-                self.requests += 1
-                if holder is not None:
-                    holder.on_cut = connection.close
-                connection.send(data)
-                await connection.read_head(seconds)
-                return connection
-            except BrokenError:
-                given_up = holder is not None and holder.cut is not None
-                if kept is None or connection.received or not safe or given_up:
-                    raise
-            except BaseException:  # a cancelled call too leaves a connection of no use
-                connection.close()
-                raise
-
-    def give_back(self, connection: Connection) -> None:
-        """Keep it when its answer was read to the end, close it otherwise."""
-        if not connection.reusable or len(self._idle) >= KEPT_CONNECTIONS:
-            connection.close()
-            return
-        connection.busy = False
-        connection.kept_at = asyncio.get_running_loop().time()
-        self._idle.append(connection)
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
-
-    async def probe(self) -> None:
-        """Can it be reached at all?  Sends nothing."""
-        self.prune()
-        (await self._open()).close()
-
-    def prune(self) -> None:
-        oldest = asyncio.get_running_loop().time() - KEPT_SECONDS
-        while self._idle and (self._idle[0].kept_at < oldest or not self._idle[0].alive):
-            self._idle.pop(0).close()
-
-    def _kept(self) -> Connection | None:
-        oldest = asyncio.get_running_loop().time() - KEPT_SECONDS
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.alive and connection.kept_at >= oldest:
-                return connection
-            connection.close()
-        return None
-
-    async def _open(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                if self._unix:
-                    _, made = await loop.create_unix_connection(
-                        lambda: Connection(loop), self._unix
-                    )
-                else:
-                    _, made = await loop.create_connection(
-                        lambda: Connection(loop), self._host, self._port
-                    )
-        except (OSError, TimeoutError) as err:
-            raise UnreachableError from err
-        self.opened += 1
-        return made

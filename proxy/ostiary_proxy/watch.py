@@ -1,8 +1,9 @@
 """How long an answer may take, and how it ends when it takes longer.  No I/O.
 
-`callSeconds` counts a backend's silence: any sign of life begins it anew; while the backend waits
-for a person's answer to a request of its own, `inputSeconds` counts instead.  Streams that are held
-for the server's own messages live an hour.
+`callSeconds` counts a backend's silence: each message begins it anew, a comment on a stream does
+not, since frameworks send those for as long as a tool hangs.  While the backend waits for a
+person's answer to a request of its own, `inputSeconds` counts instead, from the question on,
+whatever else it says.  Streams that are held for the server's own messages live an hour.
 """
 
 from typing import Final
@@ -36,21 +37,23 @@ class Watch:
         self._holding = holding
         self._heard = now
         self._end = now + STREAM_SECONDS
-        self._asked: set[Id] = set()
+        self._asked: dict[Id, float] = {}
+        """Questions that wait for an answer, and since when; the oldest first."""
         self.answered = False
         """The final response went by."""
         self.resumable = False
 
     def heard(self, now: float) -> None:
+        """A message came, or a part of one."""
         self._heard = now
 
     def ask(self, ident: Id) -> None:
-        """The backend waits for a person."""
-        self._asked.add(ident)
+        """The backend waits for a person, since it was heard last."""
+        self._asked.setdefault(ident, self._heard)
         self._questions[ident] = self
 
     def answer_to(self, ident: Id, now: float) -> None:
-        self._asked.discard(ident)
+        self._asked.pop(ident, None)
         self._heard = now
 
     def close(self) -> None:
@@ -62,8 +65,9 @@ class Watch:
     def deadline(self) -> float:
         if self._holding:
             return self._end
-        allowed = self._limits.inputSeconds if self._asked else self._limits.callSeconds
-        return self._heard + allowed
+        if self._asked:
+            return next(iter(self._asked.values())) + self._limits.inputSeconds
+        return self._heard + self._limits.callSeconds
 
     def patience(self, now: float) -> float:
         """Until something is due: a comment of ours, or the end."""

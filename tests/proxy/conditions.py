@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 """Seconds after which a condition is taken for one that never comes."""
 
 

@@ -1,11 +1,16 @@
 """Config documents for the tests: one sidecar's, as the operator writes it."""
 
 import hashlib
+import sys
+from pathlib import Path
 from typing import Any
 
 from tests.proxy import signing
 
 from ostiary_proxy import config
+
+TIME_SERVER = config.StdioBackend(command=(str(Path(sys.executable).parent / "mcp-server-time"),))
+"""A real server, as a child of the proxy's own."""
 
 
 def everyone(*tools: str) -> config.Policy:

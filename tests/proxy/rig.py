@@ -189,13 +189,16 @@ def dashed(headers: dict[str, str]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def rig(backend: config.Backend, **values: Any) -> AsyncIterator[Rig]:
+async def rig(
+    backend: config.Backend, *, proxy: dict[str, Any] | None = None, **values: Any
+) -> AsyncIterator[Rig]:
     """A proxy whose one server has this backend; everybody with a token may, unless told."""
+    options = {"pod_uid": "pod-1", "accept_seconds": 0.0, **(proxy or {})}
     with tempfile.TemporaryFile() as audit:
-        async with Proxy(
-            role="local", audit_stream=audit, pod_uid="pod-1", accept_seconds=0.0
-        ) as proxy:
-            made = Rig(proxy, audit, values={"backend": backend, "policies": (policy(),), **values})
+        async with Proxy(role="local", audit_stream=audit, **options) as served_by:
+            made = Rig(
+                served_by, audit, values={"backend": backend, "policies": (policy(),), **values}
+            )
             made.apply()
             yield made
         audit.seek(0)

@@ -106,3 +106,76 @@ def bearer(token: str) -> bytes:
 
 def operator_token(**more: Any) -> str:
     return sign(claims(OPERATOR, aud=[STATUS_AUDIENCE], **more))
+
+
+OIDC = "https://id.example/realms/team"
+ENTRA = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"
+KEYCLOAK = "https://sso.example/realms/main"
+APPLICATION = "6731de76-14a6-49ae-97bc-6eba6914391e"
+"""An application id: what Entra writes into `aud`."""
+
+
+def oidc_issuer(*keys: Any, **more: Any) -> Issuer:
+    public = tuple(one.as_dict(private=False) for one in keys or (key(),))
+    values: dict[str, Any] = {"issuer": OIDC, "name": "team", "primary": True, **more}
+    return Issuer(kind="oidc", keys=public, groupsClaim="groups", **values)
+
+
+def person(**more: Any) -> dict[str, Any]:
+    """An access token as RFC 9068 has it; sign it with `typ="at+jwt"`.  None removes a claim."""
+    now = int(time.time())
+    body = {
+        "iss": OIDC,
+        "sub": "0f6c",
+        "aud": AUDIENCE,
+        "exp": now + 3600,
+        "iat": now,
+        "client_id": "ide",
+        "scope": "mcp",
+        "groups": ["readers", "writers"],
+        **more,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def entra(**more: Any) -> dict[str, Any]:
+    """Version 2.0, delegated; its header says `typ: JWT`."""
+    shape: dict[str, Any] = {
+        "iss": ENTRA,
+        "aud": APPLICATION,
+        "aio": "ATQAy/8T",
+        "azp": "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+        "azpacr": "0",
+        "client_id": None,
+        "groups": ["0c1f6f7e-5b0b-4d0a-9b0e-2e1f0d3f7a11"],
+        "name": "Alice",
+        "oid": "690222be-ff1a-4d56-abd1-7e4f7d38e474",
+        "preferred_username": "alice@example.com",
+        "rh": "0.ARoAv4j5",
+        "scope": None,
+        "scp": "mcp.call",
+        "sub": "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
+        "tid": "9188040d-6c67-4c5b-b112-36a304b66dad",
+        "uti": "fqiBqXLPj0eQa82S-IYFAA",
+        "ver": "2.0",
+    }
+    return person(**{**shape, **more})
+
+
+def keycloak(**more: Any) -> dict[str, Any]:
+    """Its header says `typ: JWT`, its claims `typ: Bearer`."""
+    shape: dict[str, Any] = {
+        "iss": KEYCLOAK,
+        "acr": "1",
+        "azp": "ide",
+        "client_id": None,
+        "email": "alice@example.com",
+        "email_verified": True,
+        "jti": "onrtac:3b4b",
+        "preferred_username": "alice",
+        "realm_access": {"roles": ["offline_access"]},
+        "scope": "openid email profile",
+        "sid": "b1e7",
+        "typ": "Bearer",
+    }
+    return person(**{**shape, **more})

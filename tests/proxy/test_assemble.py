@@ -5,7 +5,9 @@ from pathlib import Path
 from tests.proxy.documents import document, server, session_key
 
 from ostiary_proxy.assemble import Assembler
+from ostiary_proxy.config import SessionKey
 from ostiary_proxy.policy import Allow, Caller, Target, decide
+from ostiary_proxy.seal import Sealer
 
 
 def assembler(keys_dir: Path | None = None) -> Assembler:
@@ -41,6 +43,27 @@ def test_keys_that_are_not_there_yet_are_missed(tmp_path: Path) -> None:
 
     assert snapshot.keys == ()
     assert snapshot.lacks_keys
+
+
+def test_a_master_that_some_pod_may_lack_opens_and_does_not_seal(tmp_path: Path) -> None:
+    old, new = b"o" * 32, b"n" * 32
+    (tmp_path / "0").write_bytes(old)
+    (tmp_path / "1").write_bytes(new)
+    only = session_key(1, new).model_copy(update={"seals": False})
+
+    waiting = sealer_of(tmp_path, only, session_key(0, old))
+    turned = sealer_of(tmp_path, session_key(1, new), session_key(0, old))
+    alone = sealer_of(tmp_path, only)
+
+    assert [one.numbers for one in (waiting, turned, alone)] == [(0, 1), (1, 0), (1,)]
+    token = turned.seal(b"s", b"", b"x")
+    assert waiting.unseal(b"s", b"", token) == alone.unseal(b"s", b"", token) == b"x"
+    assert alone.unseal(b"s", b"", waiting.seal(b"s", b"", b"x")) is None
+
+
+def sealer_of(folder: Path, *keys: SessionKey) -> Sealer:
+    snapshot = assembler(folder).build(document(servers=(server(keys=keys),)), "")
+    return snapshot.endpoints["/mcp"].sealer
 
 
 def test_the_local_role_seals_with_a_key_of_its_own_across_configs() -> None:

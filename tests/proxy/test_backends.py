@@ -1,15 +1,17 @@
 """Backends come and go with the config; what is open is decided again."""
 
 import asyncio
+from typing import Any
 
 import orjson
 import pytest
 from tests.proxy.conditions import until
 from tests.proxy.peers.everything import Peer
 from tests.proxy.peers.scripted import Reply, Scripted, event
-from tests.proxy.rig import META, NEW, http_rig, policy, request, served, stdio_rig
+from tests.proxy.rig import META, NEW, OTHER, http_rig, policy, request, served, stdio, stdio_rig
 from tests.proxy.rig import rig as rig_for
 from tests.proxy.test_session import open_session
+from tests.proxy.test_stdio import LEGACY, call
 
 from ostiary_proxy import config
 
@@ -57,6 +59,7 @@ async def test_a_call_that_has_not_begun_to_answer_is_cut_off_too() -> None:
 
 @pytest.mark.parametrize("kind", ["http", "stdio"])
 async def test_a_held_stream_of_somebody_who_lost_access_ends(kind: str) -> None:
+    """Obligation 60."""
     peer = Peer()
     async with peer.http() as app:
         made = http_rig(app) if kind == "http" else stdio_rig()
@@ -70,6 +73,36 @@ async def test_a_held_stream_of_somebody_who_lost_access_ends(kind: str) -> None
             refused = await raw.legacy("tools/list", headers=headers)
 
     assert refused.status_code == 403
+
+
+async def test_a_call_that_waits_for_an_answer_is_cut_off_with_its_callers_access() -> None:
+    """access.md section 2: each new generation decides every held input again."""
+    able = {**META, "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+    async with stdio_rig(*LEGACY) as made, made.raw() as mine, made.raw(OTHER) as other:
+        mine_asked = await call(mine, "ask", _meta=able)
+        other_asked = await call(other, "ask", _meta=able)
+        holds = next(iter(made.proxy.backends._by_path.values())).bridge.modern.holds
+        assert len(holds) == 2
+        made.apply(policies=(policy(OTHER.rpartition(":")[2]),))
+        await until(lambda: len(holds) == 1)
+
+        made.apply(policies=(policy(),))
+        told = await call(mine, "cancelled", _meta=able)
+        late = await mine.modern("tools/call", name="ask", _meta=able, **answered(mine_asked))
+        fine = await call(other, "ask", _meta=able, **answered(other_asked))
+
+    # The server was told no, and that nobody waits.
+    assert len(told["cancelled"]) == 1
+    assert (late.status_code, late.json()["error"]["code"]) == (400, -32602)
+    assert fine["answer"] == {"action": "accept", "content": {}}
+
+
+def answered(asked: dict[str, Any]) -> dict[str, Any]:
+    said = {"action": "accept", "content": {}}
+    return {
+        "requestState": asked["requestState"],
+        "inputResponses": dict.fromkeys(asked["inputRequests"], said),
+    }
 
 
 async def test_a_newer_config_leaves_a_running_backend_alone() -> None:
@@ -113,7 +146,15 @@ async def test_a_backend_that_comes_late_and_comes_back_is_found() -> None:
     assert (early.status_code, gone.status_code, back.status_code) == (503, 502, 200)
 
 
+async def test_a_stdio_backend_is_ready_once_it_has_answered() -> None:
+    async with rig_for(stdio()) as rig:
+        assert not rig.proxy.backends.ready()
+        await rig.ready()
+        assert rig.proxy.backends.ready()
+
+
 async def test_draining_ends_held_streams_with_a_result() -> None:
+    """Obligation 66."""
     peer = Peer()
     params = {"notifications": {"toolsListChanged": True}, "_meta": META}
     content = orjson.dumps(request("subscriptions/listen", "L", **params))

@@ -143,3 +143,19 @@ async def test_a_command_that_is_not_there_is_said(told: asyncio.Event) -> None:
             companion.check()
 
     assert failed.value.reason == "CommandNotFound"
+
+
+async def test_a_command_that_ends_at_once_is_not_taken_for_one_that_starts(
+    told: asyncio.Event,
+) -> None:
+    """It may have ended before its start was over."""
+    brief = HttpBackend(port=free_port(), command=("sh", "-c", "exit 3"))
+    companion = Companion(brief, "t/s", on_change=told.set)
+
+    async with running(companion):
+        await within(told.wait())
+        with pytest.raises(LookError, match="exited with status 3") as failed:
+            companion.check()
+
+        assert companion.processes == 0
+    assert failed.value.reason == "CommandExited"

@@ -52,12 +52,13 @@ def test_the_operators_document_is_taken() -> None:
         ),
         (
             bent("servers.0.backend.kind", "telepathy"),
-            "config.json: servers[0].backend: its kind must be one of stdio, streamableHTTP",
+            "config.json: servers[0].backend: its kind must be one of "
+            "sse, stdio, streamableHTTP, webSocket",
         ),
         (
-            bent("servers.0.policies.0.rules.0.subjects.0.kind", "user"),
+            bent("servers.0.policies.0.rules.0.subjects.0.kind", "robot"),
             "config.json: servers[0].policies[0].rules[0].subjects[0].kind: "
-            "must be 'serviceAccount' or 'anonymous'",
+            "must be 'serviceAccount', 'user', 'oidc', 'token' or 'anonymous'",
         ),
         (
             bent("issuers.0.kind", "local"),
@@ -115,3 +116,45 @@ def test_the_digest_is_of_the_bytes() -> None:
     assert digest_of(b"") == (
         "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     )
+
+
+def elsewhere(**more: Any) -> bytes:
+    """The good document with a backend that is not beside the proxy."""
+    outside = {"source": "remote", **more.pop("outside", {})}
+    backend = {"kind": "streamableHTTP", "host": "mcp.example.com", "port": 443, **more}
+    return bent("servers.0.backend", {**backend, "outside": outside})
+
+
+def test_a_backend_elsewhere_is_taken() -> None:
+    parsed = parse_document(elsewhere(path="/mcp?a=%20b"), "config.json", "sidecar")
+
+    assert isinstance(parsed, ProxyConfig)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (elsewhere(outside={"loopback": True}), "outside.loopback: the local role alone"),
+        (elsewhere(command=["sh"]), "command: what runs elsewhere"),
+        (elsewhere(path="/mcp\r\nhost: evil"), "path: must begin with a slash, and hold no space"),
+        (elsewhere(path="mcp"), "path: must begin with a slash"),
+        (elsewhere(host="a\r\nb"), "host: must be a host name"),
+        (elsewhere(host="u@b"), "host: must be a host name"),
+        (elsewhere(outside={"closed": ["here"]}), "outside.closed: must be networks"),
+        (
+            elsewhere(outside={"headers": [{"name": "a", "file": "/x"}] * 2}),
+            "outside.headers: two have one name",
+        ),
+        (
+            elsewhere(outside={"headers": [{"name": "a: b", "file": "/x"}]}),
+            "outside.headers[0].name: String should match",
+        ),
+    ],
+)
+def test_a_backend_elsewhere_that_no_operator_would_write_is_refused(
+    content: bytes, sentence: str
+) -> None:
+    parsed = parse_document(content, "config.json", "sidecar")
+
+    assert isinstance(parsed, Unusable)
+    assert f"config.json: servers[0].backend.{sentence}" in str(parsed)

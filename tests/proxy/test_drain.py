@@ -65,6 +65,7 @@ async def test_it_goes_on_accepting_for_a_moment(runtime: Runtime) -> None:
 
 
 async def test_it_waits_for_the_calls_in_flight(runtime: Runtime) -> None:
+    """Obligation 66."""
     calls = Calls(runtime, calls=2)
 
     async with asyncio.TaskGroup() as group:

@@ -115,7 +115,8 @@ def test_an_unsupported_revision_is_told_what_is_supported() -> None:
     assert isinstance(rejection, Rejection)
     assert rejection.data is not None
     assert rejection.data["requested"] == "2030-01-01"
-    assert NEW in rejection.data["supported"]
+    # What `server/discover` names: a revision with a handshake is none that could be asked for so.
+    assert rejection.data["supported"] == [NEW]
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1))
@@ -124,6 +125,26 @@ def test_a_mirrored_value_survives(value: str) -> None:
 
     assert all(0x20 <= byte < 0x7F for byte in encoded)
     assert decode_value(encoded) == value
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
+
+
+@given(TEXTS, TEXTS, st.sampled_from(["tools/call", "prompts/get", "resources/read"]))
+def test_a_request_is_modern_only_if_its_header_names_what_its_body_names(
+    named: str, meant: str, method: str
+) -> None:
+    key = "uri" if method == "resources/read" else "name"
+    for header in (named, meant):
+        given_headers = headers(mcp_method=method, mcp_name=encode_value(header).decode())
+
+        said = spoken(given_headers, message(method, **{key: meant, "_meta": META}))
+
+        if header == meant:
+            assert said == Spoken("modern", NEW)
+        else:
+            assert isinstance(said, Rejection)
+            assert said.code == -32020
 
 
 ABOUT = {
@@ -168,7 +189,13 @@ def test_the_policy_is_asked_about_what_the_body_names(
         message("resources/read", uri=None),
         message("completion/complete", ref={"type": "other"}),
         message("subscriptions/listen", notifications={"resourceSubscriptions": [1]}),
+        message("tools/call", name="x" * 1025),
+        message("resources/read", uri="x" * 8193),
+        message("completion/complete", ref={"type": "ref/prompt", "name": "x" * 1025}),
+        message("subscriptions/listen", notifications={"resourceSubscriptions": ["m:1"] * 257}),
+        message("subscriptions/listen", notifications={"resourceSubscriptions": ["x" * 8193]}),
     ],
+    ids=lambda said: f"{said.method} {str(said.params)[:30]}",
 )
 def test_a_request_that_names_nothing_is_refused(said: Message) -> None:
     rejection = targets(said)

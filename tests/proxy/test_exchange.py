@@ -8,6 +8,7 @@ from tests.proxy.test_app import ask
 
 
 async def test_every_call_and_every_refusal_is_audited_once() -> None:
+    """Obligation 64: and no argument is in it."""
     async with http_rig(Scripted()) as rig, rig.raw() as raw:
         await raw.legacy("tools/call", name="echo", arguments={"password": "canary-1"})
         await raw.modern("tools/call", name="echo")

@@ -8,13 +8,12 @@ from tests.proxy.rig import (
     request,
     stdio_rig,
 )
-from tests.proxy.test_session import open_session
-from tests.proxy.test_stdio import BOTH, call
+from tests.proxy.test_stdio import BOTH, call, open_seat
 
 
 async def test_a_legacy_caller_that_leaves_cancels_nothing() -> None:
     async with stdio_rig(*BOTH) as made, made.raw() as raw, made.raw() as leaver:
-        session = await open_session(raw)
+        session = await open_seat(raw)
         async with asyncio.TaskGroup() as group:
             wait = leaver.legacy("tools/call", 5, name="wait", headers={"mcp-session-id": session})
             task = group.create_task(wait)
@@ -28,7 +27,7 @@ async def test_a_legacy_caller_that_leaves_cancels_nothing() -> None:
 
 async def test_a_cancelled_legacy_call_ends_though_the_process_stays_silent() -> None:
     async with stdio_rig(*BOTH) as made, made.raw() as raw:
-        session = await open_session(raw)
+        session = await open_seat(raw)
         headers = {"mcp-session-id": session}
         async with asyncio.TaskGroup() as group:
             task = group.create_task(raw.legacy("tools/call", 5, name="wait", headers=headers))
@@ -45,7 +44,7 @@ async def test_a_cancelled_legacy_call_ends_though_the_process_stays_silent() ->
 
 async def test_an_id_that_is_in_use_is_refused() -> None:
     async with stdio_rig(*BOTH) as made, made.raw() as raw, made.raw() as leaver:
-        headers = {"mcp-session-id": await open_session(raw)}
+        headers = {"mcp-session-id": await open_seat(raw)}
         async with asyncio.TaskGroup() as group:
             wait = leaver.legacy("tools/call", 5, name="wait", headers=headers)
             task = group.create_task(wait)
@@ -58,16 +57,17 @@ async def test_an_id_that_is_in_use_is_refused() -> None:
 
 async def test_bytes_of_an_exclusive_process_are_passed_on_unread() -> None:
     async with stdio_rig(*BOTH) as made, made.raw() as raw:
-        headers = {"mcp-session-id": await open_session(raw)}
+        headers = {"mcp-session-id": await open_seat(raw)}
         answer = await raw.legacy("tools/call", "x", name="odd", headers=headers)
 
     assert answer.content == b'{"jsonrpc": "2.0",  "id": "x", "result": {"x": 1e2}}'
 
 
 async def test_unknown_methods_and_fields_survive() -> None:
+    """Obligation 9."""
     odd = {"x": [None, 1.5, {"ключ": "значение"}], "big": 123456789012345678901234567890}
     async with stdio_rig(*BOTH) as made, made.raw() as raw:
-        session = await open_session(raw)
+        session = await open_seat(raw)
         body = json.dumps(request("vendor/thing", **odd)).encode()
         answer = await raw.post(body, mcp_session_id=session)
 
@@ -76,7 +76,7 @@ async def test_unknown_methods_and_fields_survive() -> None:
 
 async def test_a_second_get_stream_is_refused() -> None:
     async with stdio_rig(*BOTH) as made, made.raw() as raw:
-        headers = {"mcp-session-id": await open_session(raw), "accept": "text/event-stream"}
+        headers = {"mcp-session-id": await open_seat(raw), "accept": "text/event-stream"}
         async with raw.http.stream("GET", made.url, headers=headers):
             second = await raw.http.get(made.url, headers=headers)
 

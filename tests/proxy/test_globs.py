@@ -51,3 +51,13 @@ def test_a_hostile_pattern_costs_a_bounded_number_of_steps() -> None:
     globs = Globs.compile(["a*" * 200 + "b"])
 
     assert not globs.match("a" * 100_000)
+
+
+@given(
+    st.lists(st.lists(st.text("ab*", max_size=6), max_size=3), max_size=4),
+    st.text("ab", max_size=8),
+)
+def test_a_union_matches_what_any_of_them_does(several: list[list[str]], name: str) -> None:
+    compiled = [Globs.compile(patterns) for patterns in several]
+
+    assert Globs.union(compiled).match(name) is any(globs.match(name) for globs in compiled)

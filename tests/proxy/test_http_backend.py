@@ -7,19 +7,22 @@ from tests.proxy.conditions import until
 from tests.proxy.peers.everything import Peer
 from tests.proxy.peers.scripted import Reply, Scripted
 from tests.proxy.rig import http_rig
-from tests.proxy.test_session import open_session, two_users
+from tests.proxy.test_session import two_users
 
 
 async def test_a_session_over_http_belongs_to_who_began_it() -> None:
+    """Obligations 17 and 19: the backend's own id stays here."""
     peer = Scripted(session="backend-1")
     async with http_rig(peer) as rig:
         statuses, contents = await two_users(rig)
         await until(lambda: [one for one in peer.seen if one.verb == "DELETE"])
 
-    assert statuses == [404, 404, 404, 404, 404, 200, 204, 404]
+    assert statuses == [404, 404, 404, 404, 404, 200, 204, 200]
     assert b"backend-1" not in b"".join(contents)
     upstream = [one.headers.get("mcp-session-id") for one in peer.asked("tools/list")]
     assert upstream[-1] == "backend-1"
+    names = [one.body["params"]["clientInfo"]["name"] for one in peer.asked("initialize")]
+    assert names.count("raw") == 2
 
 
 async def test_a_backend_without_sessions_gives_its_clients_none() -> None:
@@ -33,17 +36,15 @@ async def test_a_backend_without_sessions_gives_its_clients_none() -> None:
         assert len(rig.backend.sessions) == 0
 
 
-async def test_a_session_that_the_backend_forgot_is_gone() -> None:
-    peer = Scripted(session="backend-1")
+async def test_nobody_resumes_where_nothing_tells_whose_events_they_were() -> None:
+    """Obligation 54: a backend without sessions may number everybody's events alike."""
+    peer = Scripted()
     async with http_rig(peer) as rig, rig.raw() as raw:
-        headers = {"mcp-session-id": await open_session(raw)}
-        peer.answers["tools/call"] = lambda _: Reply(404, b"what?", kind="text/plain")
-        first = await raw.legacy("tools/call", name="echo", headers=headers)
-        del peer.answers["tools/call"]
-        second = await raw.legacy("tools/call", name="echo", headers=headers)
+        headers = {"accept": "text/event-stream", "last-event-id": "7"}
+        await raw.http.get(rig.url, headers=headers)
 
-    assert (first.status_code, second.status_code) == (404, 404)
-    assert first.json()["error"]["message"] == "Session not found."
+    (asked,) = [one for one in peer.seen if one.verb == "GET"]
+    assert "last-event-id" not in asked.headers
 
 
 async def test_a_handshake_that_failed_gives_no_session() -> None:

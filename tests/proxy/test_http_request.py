@@ -7,7 +7,7 @@ from ostiary_proxy.era import encode_value
 
 
 async def test_nothing_of_the_caller_reaches_the_backend_but_what_it_must_know() -> None:
-    """Security row 1: an allow-list, and the headers that mirror the body built anew."""
+    """Obligations 4 and 59, security row 1: an allow-list, and what mirrors the body built anew."""
     peer = Scripted()
     odd = {
         "cookie": "canary",

@@ -1,6 +1,7 @@
 """Bytes on a socket: what never becomes a request.  Security rows 21 to 24."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ import orjson
 import pytest
 import pytest_asyncio
 from tests.proxy.conditions import PATIENCE, until
+from tests.proxy.test_listener import listening
 
-from ostiary_proxy import limits
+from ostiary_proxy import descriptors, limits
 from ostiary_proxy.asgi import Message, Receive, Scope, Send
 from ostiary_proxy.limits import LimitedProtocol
 from ostiary_proxy.listener import Listener, bind
@@ -24,10 +26,12 @@ class Echo:
 
     def __post_init__(self) -> None:
         self.paths: list[str] = []
+        self.headers: list[tuple[bytes, bytes]] = []
         self.refused: list[Rejection] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
+        self.headers += scope["headers"]
         size, more = 0, True
         while more:
             event = await receive()
@@ -81,6 +85,13 @@ async def port() -> AsyncIterator[Port]:
 def post(*lines: bytes, body: bytes = b"", path: bytes = b"/mcp") -> bytes:
     head = b"\r\n".join((b"POST " + path + b" HTTP/1.1", b"Host: localhost", *lines))
     return head + b"\r\n\r\n" + body
+
+
+async def test_white_space_around_a_value_is_no_part_of_it(port: Port) -> None:
+    """RFC 9110, 5.5: the conformance suite sends it, and the parser keeps what follows a value."""
+    await port.exchange(post(b"X-A: \t a b \t ", b"Connection: close", b"Content-Length: 0"))
+
+    assert (b"x-a", b"a b") in port.app.headers
 
 
 HOSTILE = {
@@ -273,6 +284,69 @@ async def test_a_trickling_body_is_refused_though_it_never_stops(
     assert b"HTTP/1.1 408 " in answer
 
 
+async def test_a_body_that_is_fast_enough_has_an_end_all_the_same(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Security row 23."""
+    monkeypatch.setattr(limits, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "LEAST_BYTES", 0)
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.2)
+    async with dial(port.port) as (reader, writer), asyncio.timeout(PATIENCE):
+        writer.write(post(b"Content-Length: 100000", body=b"x"))
+        answer = await reader.read()
+
+    assert b"HTTP/1.1 408 " in answer
+
+
+CHUNKED = post(b"Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\n")
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [b"Authorization: Bearer x\r\n\r\n", b"a:\r\n" * 200, b"X: " + b"y" * 200_000],
+    ids=["a header of consequence", "many", "endless"],
+)
+async def test_a_trailer_is_refused_and_nothing_of_it_is_kept(port: Port, trailer: bytes) -> None:
+    """Security row 21: what was checked is all that there is; before authentication, too."""
+    async with dial(port.port) as (reader, writer), asyncio.timeout(PATIENCE):
+        writer.write(CHUNKED + trailer)
+        answer = await reader.read()
+
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert b" 200 " not in answer
+
+
+async def test_a_client_that_leaves_after_a_large_body_is_noticed() -> None:
+    """protocol.md 27: uvicorn pauses reading for a large body, and would hear of nothing more."""
+    gone = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        connection = scope["extensions"]["ostiary.connection"]
+        connection.exchange = Leaving(gone)
+        await gone.wait()
+
+    async with listening(app) as made:
+        async with dial(made.port) as (_, writer):
+            size = 900_000
+            writer.write(post(b"Content-Length: %d" % size, body=b"x" * size))
+            await writer.drain()
+        async with asyncio.timeout(PATIENCE):
+            await gone.wait()
+
+
+class Leaving:
+    """An exchange, as far as a connection knows one."""
+
+    def __init__(self, gone: asyncio.Event) -> None:
+        self._gone = gone
+
+    def interrupt(self, why: str) -> None:
+        assert why == "gone"
+        self._gone.set()
+
+
 async def test_a_silent_connection_is_closed_without_a_word(
     port: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +368,17 @@ async def test_connections_beyond_the_cap_are_turned_away(
         assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in answer
+
+
+async def test_idle_connections_cannot_take_the_last_descriptor(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond half of the process's files callers are told so, whatever the cap is."""
+    monkeypatch.setattr(descriptors, "RESERVED", resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 2)
+    async with dial(port.port), asyncio.timeout(PATIENCE):
+        answer = await port.exchange(b"")
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
 
 
 async def test_a_reader_that_stalls_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

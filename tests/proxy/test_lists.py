@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.proxy import documents
 from tests.proxy.peers.scripted import Reply, Scripted, error, event, result
-from tests.proxy.rig import http_rig, policy
+from tests.proxy.rig import http_rig, policy, request
 from tests.proxy.test_session import open_session
 
+from ostiary_proxy import era
 from ostiary_proxy.lists import visible
+from ostiary_proxy.message import Message, encode, parse
 from ostiary_proxy.policy import Allow, Caller, Target, compile_rules, decide
 
 LISTS = {
@@ -89,6 +91,27 @@ def test_what_is_listed_is_what_may_be_called(
     assert [tool["name"] for tool in listed] == callable_
 
 
+CURSORS = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+
+
+@given(st.sampled_from(sorted(era.LISTS)), CURSORS, st.booleans())
+def test_a_cursor_is_the_servers_own_business(method: str, cursor: str, modern: bool) -> None:
+    """Asked for and given back as it is: the empty one too, and nothing but a string is made up."""
+    rules = compile_rules(documents.server(policies=(policy(),)))
+    caller = Caller.service_account("agents", "planner")
+    asked = parse(encode(request(method, 1, cursor=cursor)))
+    page = {era.LISTS[method][0]: [], "nextCursor": cursor}
+    last = {era.LISTS[method][0]: []}
+
+    more = visible(method, result(1, page), caller, rules, 1, modern=modern)
+    end = visible(method, result(1, last), caller, rules, 1, modern=modern)
+
+    assert isinstance(asked, Message)
+    assert json.loads(asked.canonical)["params"] == {"cursor": cursor}
+    assert json.loads(more)["result"]["nextCursor"] == cursor
+    assert "nextCursor" not in json.loads(end)["result"]
+
+
 def test_an_error_of_the_servers_is_passed_on() -> None:
     rules = compile_rules(documents.server())
     answer = error(1, -32601)
@@ -108,16 +131,44 @@ async def test_a_list_that_is_replayed_is_filtered_too() -> None:
     ]
     peer = Scripted(session="s", answers={"GET": lambda _: Reply(body=answers, kind=STREAM)})
     async with http_rig(peer, policies=(policy(deny=("hidden_*",)),)) as rig, rig.raw() as raw:
-        headers = {"mcp-session-id": await open_session(raw), "last-event-id": "0"}
+        headers = {"mcp-session-id": await open_session(raw)}
+        first = await raw.http.get(rig.url, headers=headers)
+        lines = [line for line in first.content.splitlines() if line.startswith(b"id: ")]
+        headers["last-event-id"] = lines[0].removeprefix(b"id: ").decode()
         answer = await raw.http.get(rig.url, headers=headers)
 
     assert b"hidden_one" not in answer.content
     assert b'"echo"' in answer.content
     assert b"notifications/vendor" in answer.content
-    assert [line for line in answer.content.splitlines() if line.startswith(b"id: ")] == [
-        b"id: 1",
-        b"id: 2",
-        b"id: 3",
-        b"id: 4",
-    ]
-    assert any(one.headers.get("last-event-id") == "0" for one in peer.seen)
+    assert len(set(lines)) == 4
+    assert any(one.headers.get("last-event-id") == "1" for one in peer.seen)
+
+
+PLANNER = Caller.service_account("agents", "planner")
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b"{}" + b"}" * levels
+
+
+@pytest.mark.parametrize("levels", [100, 1000])
+def test_an_item_that_is_nested_too_deep_is_left_out(levels: int) -> None:
+    """Writing it would cost the stack; the look at the server leaves it out as well."""
+    rules = compile_rules(documents.server())
+    tools = b'[{"name":"echo"},{"name":"deep","inputSchema":%s}]' % nested(levels)
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{"tools":%s}}' % tools
+
+    shown = json.loads(visible("tools/list", answer, PLANNER, rules, 1))
+
+    assert shown["result"]["tools"] == [{"name": "echo"}]
+
+
+@pytest.mark.parametrize("part", ["error", "result"])
+def test_an_answer_that_is_nested_too_deep_beside_its_items_is_an_error(part: str) -> None:
+    rules = compile_rules(documents.server())
+    body = b'{"code":1,"message":"no","data":%s,"tools":[]}' % nested(500)
+    answer = b'{"jsonrpc":"2.0","id":1,"%s":%s}' % (part.encode(), body)
+
+    shown = json.loads(visible("tools/list", answer, PLANNER, rules, 1))
+
+    assert shown["error"]["message"] == "The server's list is nested too deep to be passed on."

@@ -6,7 +6,7 @@ from tests.proxy.conditions import PATIENCE
 
 from ostiary_proxy import mailbox
 from ostiary_proxy.lines import Exit
-from ostiary_proxy.mailbox import Letter, Mailbox
+from ostiary_proxy.mailbox import Letter, Mailbox, one
 
 
 async def test_letters_come_in_order_also_after_the_end() -> None:
@@ -58,3 +58,23 @@ async def test_a_closed_box_takes_nothing() -> None:
     box.put(Letter(b"1"))
 
     assert await box.get(0.0) is None
+
+
+async def test_one_letter_is_waited_for_whatever_wakes_the_reader() -> None:
+    box = Mailbox()
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.01, box.wake)
+    loop.call_later(0.02, box.put, Letter(b"1"))
+
+    assert await one(box, PATIENCE) == Letter(b"1")
+
+
+async def test_nobody_waits_for_a_letter_that_will_not_come() -> None:
+    ended, stopped = Mailbox(), Mailbox()
+    ended.end(Exit("CommandExited", "gone"))
+    over: list[int] = []
+    asyncio.get_running_loop().call_later(0.01, lambda: (over.append(1), stopped.wake()))
+
+    assert await one(ended, PATIENCE) is None
+    assert await one(stopped, PATIENCE, lambda: bool(over)) is None
+    assert await one(Mailbox(), 0.01) is None

@@ -66,6 +66,16 @@ HOSTILE = {
     "lists too deep": (nested(DEPTH + 1, b'{"a":[', b"]}"), -32600),
     "far too deep": (nested(5000), -32700),
     "too many objects": (call(a=[{}] * 300_000), -32600),
+    "too many keys": (call(a={str(n): 1 for n in range(200_000)}), -32600),
+    "too many keys with escapes": (call(a={f'\\{n}"': 1 for n in range(200_000)}), -32600),
+    "too many strings": (call(a=["a"] * 200_000), -32600),
+    "too many numbers": (call(a=[1] * 400_000), -32600),
+    "too many keys beside a long number": (
+        call(n="1" * 20, a={str(n): 1 for n in range(50_000)}),
+        -32600,
+    ),
+    "too many lists beside a long number": (call(n="1" * 20, a=[[]] * 6_000), -32600),
+    "too many numbers beside a long one": (call(n="1" * 20, a=[1] * 50_000), -32600),
 }
 
 
@@ -89,7 +99,23 @@ def test_an_id_keeps_its_type(ident: int | str) -> None:
     assert json.loads(message.canonical)["id"] == ident
 
 
+LARGE = {
+    "text": call(a="x" * 4_000_000),
+    "text in quotes and commas": call(a='"a", ' * 400_000),
+    "text of backslashes": call(a='\\"' * 300_000),
+    "numbers": call(a=[0.125] * 250_000),
+    "rows": call(a=[{"name": f"n{n}", "value": n} for n in range(20_000)]),
+    "text and a long number": call(n="1" * 20, a="x" * 3_000_000),
+}
+
+
+@pytest.mark.parametrize("body", LARGE.values(), ids=LARGE.keys())
+def test_a_large_body_that_is_cheap_to_read_passes(body: bytes) -> None:
+    assert isinstance(parse(body), Message)
+
+
 def test_depth_up_to_the_limit_passes() -> None:
+    """Obligation 65."""
     assert isinstance(parse(nested(DEPTH)), Message)
     wide = call(a=[[[]]] * 100, b=json.loads(nested(DEPTH - 1))["params"])
     assert isinstance(parse(wide), Message)
@@ -164,6 +190,39 @@ def test_what_was_parsed_is_what_is_sent(value: object) -> None:
 
     assert isinstance(message, Message)
     assert json.loads(message.canonical) == json.loads(body)
+
+
+MEMBERS = {
+    "jsonrpc": st.just("2.0"),
+    "id": st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just(1.5),
+    "method": st.text(max_size=5) | st.just("tools/list") | st.integers(),
+    "params": st.just({}) | st.just([]) | st.none(),
+    "result": st.just({}),
+    "error": st.just({"code": 1, "message": ""}),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=MEMBERS))
+def test_an_envelope_is_one_of_three_kinds_or_refused(envelope: dict[str, object]) -> None:
+    """Obligation 7: and an id comes back as it was, in its type."""
+    said = parse(json.dumps(envelope).encode())
+
+    method = envelope.get("method")
+    good_id = "id" in envelope and type(envelope["id"]) in (int, str)
+    answers = ("result" in envelope) + ("error" in envelope)
+    named = isinstance(method, str) and method.isascii() and method.isprintable() and method != ""
+    asks = named and not answers and isinstance(envelope.get("params", {}), dict)
+    if "jsonrpc" not in envelope:
+        kind = ""
+    elif "method" in envelope:
+        kind = (
+            ("request" if good_id else "" if "id" in envelope else "notification") if asks else ""
+        )
+    else:
+        kind = "response" if good_id and answers == 1 else ""
+    assert (said.kind if isinstance(said, Message) else "") == kind
+    if isinstance(said, Message):
+        assert (type(said.id), said.id) == (type(envelope.get("id")), envelope.get("id"))
 
 
 @given(values)

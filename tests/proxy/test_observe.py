@@ -9,7 +9,8 @@ from tests.proxy.rig import Rig, http_rig, peer_command, rig, stdio
 
 from ostiary_proxy import config, observe
 from ostiary_proxy.era import LEGACY
-from ostiary_proxy.observe import Seen, canonical, list_tools
+from ostiary_proxy.observe import Seen, list_tools, with_tools
+from ostiary_proxy.tool_digest import canonical
 
 BOTH = (*LEGACY, "2026-07-28")
 PLAIN = peer_command("plain.py")
@@ -35,15 +36,16 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize(("words", "served_now"), LOOKS.values(), ids=LOOKS.keys())
+@pytest.mark.parametrize(("words", "spoken"), LOOKS.values(), ids=LOOKS.keys())
 async def test_a_stdio_server_is_known_after_one_look(
-    words: tuple[str, ...], served_now: tuple[str, ...]
+    words: tuple[str, ...], spoken: tuple[str, ...]
 ) -> None:
     async with rig(stdio(*PLAIN, *words)) as made:
         await made.ready()
         report = made.report
 
-    assert report.served == served_now
+    assert report.protocol == spoken[-1]
+    assert report.served == BOTH
     assert (report.serverName, report.serverVersion) == ("plain", "3")
     assert [tool.name for tool in report.tools] == ["echo", "pid", "hidden_one"]
     assert report.processes == 1
@@ -129,6 +131,7 @@ async def test_a_server_with_pages_of_tools_is_read_to_the_end() -> None:
 
 
 async def test_a_server_whose_pages_never_end_is_read_to_a_bound() -> None:
+    """Obligation 65."""
     asked = 0
 
     async def ask(method: str, params: dict, revision: str) -> dict:
@@ -158,3 +161,14 @@ async def test_a_digest_changes_with_what_a_model_is_told_and_with_nothing_else(
 
 def test_the_canonical_form_does_not_know_the_order_of_keys() -> None:
     assert canonical({"b": [{"d": 1, "c": 2}], "a": 1}) == b'{"a":1,"b":[{"c":2,"d":1}]}'
+
+
+def test_a_tool_that_is_nested_too_deep_is_none_of_the_servers() -> None:
+    """A server must not bring its proxy down with what it says of itself."""
+    schema: dict[str, object] = {}
+    for _ in range(1000):
+        schema = {"properties": {"a": schema}}
+
+    seen = with_tools(Seen(), [{"name": "deep", "inputSchema": schema}, {"name": "echo"}])
+
+    assert [tool.name for tool in seen.tools] == ["echo"]

@@ -1,6 +1,7 @@
 """The decision: rules add up, a deny wins, and a list never shows what a call would refuse."""
 
 import fnmatch
+from typing import Any
 
 import pytest
 import yaml
@@ -8,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary_proxy import config
-from ostiary_proxy.policy import Allow, Caller, Deny, Kind, Rules, Target, compile_rules, decide
+from ostiary_proxy.conditions import Budget
+from ostiary_proxy.observations import observe
+from ostiary_proxy.policy import (
+    Allow,
+    Caller,
+    Decision,
+    Deny,
+    Kind,
+    Rules,
+    Target,
+    compile_rules,
+    decide,
+)
 
 PLANNER = Caller.service_account("agents", "planner")
 STRANGER = Caller.service_account("shop", "stranger")
@@ -169,6 +182,14 @@ def test_a_deny_wins_over_every_rule_and_names_itself() -> None:
     assert allowed(rules, PLANNER, "tool", "get_all")
 
 
+def test_a_deny_of_every_tool_denies_methods_that_nobody_knows() -> None:
+    rules = rules_of(policy(rule(PLANNERS, tools=("*",)), deny=(config.Deny(tools=("*",)),)))
+    some = rules_of(policy(rule(PLANNERS, tools=("*",)), deny=(config.Deny(tools=("x*",)),)))
+
+    assert not allowed(rules, PLANNER, "unknown", "x/y")
+    assert allowed(some, PLANNER, "unknown", "x/y")
+
+
 def test_a_deny_by_subject_cuts_that_one_off_from_everything() -> None:
     rules = rules_of(
         policy(rule(account("*", None), tools=("*",)), deny=(config.Deny(subjects=(PLANNERS,)),)),
@@ -240,8 +261,226 @@ def test_names_from_outside_do_not_fill_the_memory() -> None:
         decide(Target("tool", f"t{number}"), PLANNER, rules)
         decide(Target("list"), Caller.service_account("agents", f"a{number}"), rules)
 
-    assert len(rules._decided) <= 4096
-    assert len(rules._selected) <= 4096
+    assert len(rules.decided) <= 4096
+    assert len(rules.selected) <= 4096
+
+
+def users(*names: str) -> config.Subject:
+    return config.Subject(kind="user", names=names)
+
+
+def narrowed(name: str = "r", **more: Any) -> config.Rule:
+    allow = more.pop("allow", {"tools": ("*",)})
+    return config.Rule(
+        name=name, subjects=(PLANNERS,), allow=config.Allow.model_validate(allow), **more
+    )
+
+
+def ceiling(*rules: config.Rule, deny: tuple[config.Deny, ...] = (), **more: Any) -> config.Policy:
+    values: dict[str, Any] = {"name": "top", "caps": bool(rules), "mode": "Enforce"} | more
+    return config.Policy(namespace="admin", ceiling=True, rules=rules, deny=deny, **values)
+
+
+def test_people_are_admitted_by_name_and_denied_by_name() -> None:
+    alice, mallory = Caller.user("alice"), Caller.user("mallory")
+    rules = rules_of(
+        policy(rule(users("*"), tools=("*",)), deny=(config.Deny(subjects=(users("mallory"),)),))
+    )
+
+    assert allowed(rules, alice, "tool", "x")
+    assert not allowed(rules, mallory, "tool", "x")
+    assert not allowed(rules, mallory, "list")
+
+
+def test_two_tokens_of_one_user_are_decided_each_by_its_claims() -> None:
+    subject = config.Subject(
+        kind="oidc", issuer="https://id.example", claims={"groups": ("readers",)}
+    )
+    rules = rules_of(policy(rule(subject, tools=("*",))))
+    reader, other = (
+        Caller.user("alice", issuer="https://id.example", subject="1", groups=groups)
+        for groups in (("readers",), ())
+    )
+
+    assert allowed(rules, reader, "tool", "x")
+    assert not allowed(rules, other, "tool", "x")
+
+
+EFFECTS = config.ToolFilter(effects={"ReadOnly": ("get_*",), "Idempotent": ("*_time",)})
+
+
+@pytest.mark.parametrize(
+    ("allow", "tools"),
+    [
+        ({"effects": ("ReadOnly",)}, ["get_time", "get_zone"]),
+        ({"effects": ("ReadOnly",), "tools": ("*_zone", "set_*")}, ["get_zone"]),
+        ({"effects": ("ReadOnly", "Idempotent")}, ["get_time", "get_zone", "set_time"]),
+        ({"effects": ("Destructive",)}, []),
+        ({"effects": (), "tools": ("*",)}, []),
+        ({"effects": ("ReadOnly",), "prompts": ("*",)}, []),
+    ],
+    ids=str,
+)
+def test_effects_narrow_tools_and_alone_they_are_all_tools_of_these_effects(
+    allow: dict[str, Any], tools: list[str]
+) -> None:
+    rules = rules_of(policy(narrowed(allow=allow)), tools=EFFECTS)
+
+    every = ("get_time", "get_zone", "set_time", "drop")
+    found = [it for it in every if allowed(rules, PLANNER, "tool", it)]
+
+    assert found == tools
+    assert not allowed(rules, PLANNER, "unknown", "x/y")
+
+
+def test_effects_say_nothing_of_prompts() -> None:
+    rules = rules_of(policy(narrowed(allow={"effects": ("ReadOnly",), "prompts": ("p",)})))
+
+    assert allowed(rules, PLANNER, "prompt", "p")
+
+
+EUROPE = narrowed(when="args.timezone.startsWith('Europe/')")
+
+
+def called(rules: Rules, **args: Any) -> Decision:
+    return decide(Target("tool", "get_time", args), PLANNER, rules)
+
+
+def test_a_tool_with_a_condition_is_listed_and_its_arguments_are_asked_at_each_call() -> None:
+    rules = rules_of(policy(EUROPE))
+
+    refused = called(rules, timezone="Asia/Tokyo")
+
+    assert allowed(rules, PLANNER, "tool", "get_time")
+    assert isinstance(called(rules, timezone="Europe/Paris"), Allow)
+    assert isinstance(refused, Deny)
+    assert (refused.reason, refused.policy, refused.rule) == ("Condition", "tools/p", "r")
+    assert isinstance(called(rules), Deny)
+    assert not allowed(rules, PLANNER, "unknown", "x/y")
+
+
+def test_a_rule_without_a_condition_is_enough() -> None:
+    rules = rules_of(policy(EUROPE, narrowed("plain", allow={"tools": ("get_*",)})))
+
+    assert called(rules, timezone="Asia/Tokyo") == Allow("tools/p", "plain")
+
+
+@pytest.mark.parametrize("when", ["args.", "1 +", "nothing.x == 1", "args.a.matches(args.b)"])
+def test_a_condition_that_is_not_understood_allows_nothing_and_lists_nothing(when: str) -> None:
+    rules = rules_of(policy(narrowed(when=when)))
+
+    assert not allowed(rules, PLANNER, "tool", "get_time")
+    assert isinstance(called(rules, a="x", b="x"), Deny)
+
+
+def test_a_condition_on_the_caller_alone_decides_what_is_listed() -> None:
+    subject = config.Subject(kind="user", names=("*",))
+    open_to = config.Rule(
+        name="r",
+        subjects=(subject,),
+        allow=config.Allow(tools=("*",)),
+        when="'readers' in caller.groups && tool.name != 'drop'",
+    )
+    rules = rules_of(policy(open_to))
+    reader, other = Caller.user("a", groups=["readers"]), Caller.user("b")
+
+    assert allowed(rules, reader, "tool", "get_time")
+    assert not allowed(rules, reader, "tool", "drop")
+    assert allowed(rules, reader, "list")
+    assert not allowed(rules, other, "tool", "get_time")
+
+
+def test_a_caller_whom_every_condition_keeps_out_is_not_admitted() -> None:
+    rules = rules_of(policy(narrowed(when="caller.name == 'somebody'")))
+
+    assert not allowed(rules, PLANNER, "list")
+
+
+def test_all_that_is_decided_for_one_request_shares_a_budget() -> None:
+    """Security row 27: not each observed policy has one of its own."""
+    strict = policy(narrowed(when="args.timezone == 'x'"), name="w")
+    watching = [
+        strict.model_copy(
+            update={"mode": "Observe", "ceiling": True, "caps": True, "name": f"w{n}"}
+        )
+        for n in range(5)
+    ]
+    rules = rules_of(policy(EUROPE), *watching)
+    target, budget = Target("tool", "get_time", {"timezone": "Europe/Paris"}), Budget(250.0)
+
+    decision = decide(target, PLANNER, rules, budget)
+    some = observe(target, PLANNER, rules, decision, budget)
+
+    assert isinstance(decision, Allow)
+    assert 0 < len(some) < 5
+    assert len(observe(target, PLANNER, rules, decision)) == 5
+
+
+def test_what_a_spent_budget_refused_is_not_remembered() -> None:
+    rules = rules_of(policy(narrowed(when="tool.name == 'get_time'")))
+    other = rules_of(policy(narrowed(when="caller.namespace == 'agents'")))
+
+    for each in (rules, other):
+        spent = decide(Target("tool", "get_time"), PLANNER, each, Budget(1.0))
+
+        assert isinstance(spent, Deny)
+        assert allowed(each, PLANNER, "tool", "get_time")
+
+
+def test_the_rule_that_limits_the_least_is_the_one_that_counts() -> None:
+    slow, fast = (config.Rate(requestsPerSecond=n, burst=n) for n in (1, 9))
+    limited = (narrowed("slow", rate=slow), narrowed("fast", rate=fast))
+
+    assert decide(Target("tool", "x"), PLANNER, rules_of(policy(*limited))) == Allow(
+        "tools/p", "fast", fast
+    )
+    free = rules_of(policy(*limited, narrowed("free")))
+    assert decide(Target("tool", "x"), PLANNER, free) == Allow("tools/p", "free")
+
+
+def test_a_ceiling_grants_nothing_and_narrows_what_others_grant() -> None:
+    top = ceiling(narrowed(allow={"tools": ("get_*",)}))
+
+    assert not allowed(rules_of(top), PLANNER, "tool", "get_time")
+    both = rules_of(top, policy(narrowed()))
+    assert allowed(both, PLANNER, "tool", "get_time")
+    assert not allowed(both, PLANNER, "tool", "set_time")
+    assert not allowed(both, PLANNER, "unknown", "x/y")
+
+
+def test_whom_a_ceiling_does_not_speak_of_it_does_not_admit() -> None:
+    rules = rules_of(
+        ceiling(rule(users("alice"), tools=("*",))), policy(rule(PLANNERS, tools=("*",)))
+    )
+
+    decision = decide(Target("protocol"), PLANNER, rules)
+
+    assert isinstance(decision, Deny)
+    assert (decision.reason, decision.policy) == ("NotAdmitted", "admin/top")
+
+
+def test_a_ceiling_with_a_denial_alone_takes_away_that_and_nothing_else() -> None:
+    rules = rules_of(ceiling(deny=(config.Deny(tools=("drop",)),)), policy(narrowed()))
+
+    assert allowed(rules, PLANNER, "tool", "get_time")
+    assert not allowed(rules, PLANNER, "tool", "drop")
+
+
+def test_a_ceiling_whose_rules_are_all_invalid_lets_nobody_through() -> None:
+    rules = rules_of(ceiling(caps=True), policy(narrowed()))
+
+    assert not allowed(rules, PLANNER, "tool", "get_time")
+
+
+def test_a_condition_of_a_ceiling_is_asked_too() -> None:
+    rules = rules_of(
+        ceiling(narrowed(when="args.timezone.startsWith('Europe/')")), policy(narrowed())
+    )
+
+    assert isinstance(called(rules, timezone="Europe/Paris"), Allow)
+    refused = called(rules, timezone="Asia/Tokyo")
+    assert isinstance(refused, Deny)
+    assert (refused.reason, refused.policy) == ("Condition", "admin/top")
 
 
 names = st.sampled_from(["get_time", "get_zone", "set_time", "delete_all", "x"])
@@ -249,7 +488,8 @@ globs = st.lists(
     st.one_of(names, st.sampled_from(["*", "get_*", "*_time", "d*l", "nothing"])), max_size=3
 ).map(tuple)
 lists = st.one_of(st.none(), globs)
-subjects = st.lists(
+effects = st.sampled_from(["ReadOnly", "Idempotent", "Destructive", "OpenWorld"])
+some_subjects = st.lists(
     st.one_of(
         st.just(ANONYMOUS),
         st.builds(
@@ -257,60 +497,165 @@ subjects = st.lists(
             st.sampled_from(["planner", "*", "plan*", "other"]),
             st.sampled_from([None, (), ("agents",), ("shop", "agents")]),
         ),
+        st.builds(users, st.sampled_from(["alice", "*", "bob"])),
+        st.builds(
+            lambda issuer, claims: config.Subject(kind="oidc", issuer=issuer, claims=claims),
+            st.sampled_from(["https://id.example", "https://other.example"]),
+            st.sampled_from([{}, {"groups": ("readers",)}, {"groups": ("x",), "a": ("b",)}]),
+        ),
+        st.builds(
+            lambda namespaces: config.Subject(kind="token", names=("ci",), namespaces=namespaces),
+            st.sampled_from([None, ("tools",), ("shop",)]),
+        ),
     ),
     max_size=2,
 ).map(tuple)
-some_policies = st.lists(
-    st.builds(
-        lambda given, denials: config.Policy(
-            namespace="tools",
-            name="p",
-            rules=tuple(
-                config.Rule(name=f"r{n}", subjects=who, allow=config.Allow(tools=what))
-                for n, (who, what) in enumerate(given)
-            ),
-            deny=tuple(config.Deny(tools=what, subjects=who) for who, what in denials),
-        ),
-        st.lists(st.tuples(subjects, lists), max_size=3),
-        st.lists(st.tuples(subjects, lists), max_size=2),
-    ),
-    max_size=3,
+conditions = st.sampled_from(
+    ["", "", "args.n == 1", "!has(args.n)", "caller.kind == 'user'", "tool.name != 'x'", "broken("]
 )
-filters = st.builds(config.ToolFilter, allow=lists, deny=globs)
-callers = st.sampled_from([PLANNER, STRANGER, NOBODY])
+some_rules = st.builds(
+    lambda who, tools, prompts, effect, when: config.Rule(
+        name="r",
+        subjects=who,
+        allow=config.Allow(tools=tools, prompts=prompts, effects=effect),
+        when=when,
+    ),
+    some_subjects,
+    lists,
+    lists,
+    st.one_of(st.none(), st.none(), st.lists(effects, max_size=2).map(tuple)),
+    conditions,
+)
+some_denials = st.builds(
+    lambda who, tools, prompts: config.Deny(subjects=who, tools=tools, prompts=prompts),
+    some_subjects,
+    lists,
+    lists,
+)
 
 
-@given(some_policies, filters, callers, st.lists(names, unique=True))
+def one_policy(mode: str, top: bool, rules: Any, deny: Any) -> config.Policy:
+    return config.Policy.model_validate(
+        {
+            "namespace": "tools",
+            "name": f"{mode}-{top}",
+            "mode": mode,
+            "ceiling": top,
+            "caps": top and bool(rules),
+            "rules": rules,
+            "deny": deny,
+        }
+    )
+
+
+policy_of = st.builds(
+    one_policy,
+    st.sampled_from(["Enforce", "Enforce", "Observe"]),
+    st.sampled_from([False, False, True]),
+    st.lists(some_rules, max_size=3).map(tuple),
+    st.lists(some_denials, max_size=2).map(tuple),
+)
+some_policies = st.lists(policy_of, max_size=4)
+filters = st.builds(
+    config.ToolFilter, allow=lists, deny=globs, effects=st.dictionaries(effects, globs, max_size=2)
+)
+READER = Caller.user(
+    "alice", issuer="https://id.example", subject="1", groups=("readers",), claims={"a": "b"}
+)
+callers = st.sampled_from(
+    [PLANNER, STRANGER, NOBODY, READER, Caller.user("bob"), Caller.token("tools", "ci")]
+)
+arguments = st.sampled_from([{}, {"n": 1}, {"n": 2}])
+
+
+@given(some_policies, filters, callers, st.lists(names, unique=True), arguments)
 def test_what_is_listed_is_exactly_what_may_be_called(
     policies: list[config.Policy],
     tools: config.ToolFilter,
     caller: Caller,
     catalogue: list[str],
+    args: dict[str, object],
 ) -> None:
     listing, calling = (rules_of(*policies, tools=tools) for _ in range(2))
 
-    listed = {name for name in catalogue if allowed(listing, caller, "tool", name)}
-    callable_ones = {name for name in reversed(catalogue) if allowed(calling, caller, "tool", name)}
+    for kind in KINDS:
+        listed = {name for name in catalogue if allowed(listing, caller, kind, name)}
+        callable_ones = {it for it in reversed(catalogue) if allowed(calling, caller, kind, it)}
+        ran = {
+            it
+            for it in catalogue
+            if isinstance(decide(Target(kind, it, args), caller, calling), Allow)
+        }
 
-    assert listed == callable_ones
-    assert listed == {name for name in catalogue if by_the_book(name, caller, policies, tools)}
+        assert listed == callable_ones
+        assert ran <= listed
+        book = {it: by_the_book(kind, it, caller, policies, tools, args) for it in catalogue}
+        assert {it for it in catalogue if book[it][0]} == listed
+        assert {it for it in catalogue if book[it][1]} == ran
+
+
+KINDS: tuple[Kind, ...] = ("tool", "prompt")
 
 
 def by_the_book(
-    tool: str, caller: Caller, policies: list[config.Policy], tools: config.ToolFilter
-) -> bool:
-    """The rules of access.md once more, without memory, compilation or order."""
-    if not (tools.allow is None or glob(tool, tools.allow)) or glob(tool, tools.deny):
-        return False
-    denials = [deny for each in policies for deny in each.deny]
-    rules = [one for each in policies for one in each.rules]
-    return any(
-        glob(tool, one.allow.tools) and speak_of(one.subjects, caller) for one in rules
-    ) and not any(
-        (deny.tools is None or glob(tool, deny.tools))
-        and (not deny.subjects or speak_of(deny.subjects, caller))
-        for deny in denials
+    kind: str,
+    name: str,
+    caller: Caller,
+    policies: list[config.Policy],
+    tools: config.ToolFilter,
+    args: dict[str, object],
+) -> tuple[bool, bool]:
+    """The rules of access.md once more, without memory, compilation or order: listed, callable."""
+    enforced = [each for each in policies if each.mode == "Enforce"]
+    grants = [one for each in enforced if not each.ceiling for one in each.rules]
+    ceilings = [each.rules for each in enforced if each.caps]
+    if any(
+        _speaks(deny, kind, name) and (not deny.subjects or speak_of(deny.subjects, caller))
+        for each in enforced
+        for deny in each.deny
+    ):
+        return False, False
+    if kind == "tool" and (
+        not (tools.allow is None or glob(name, tools.allow)) or glob(name, tools.deny)
+    ):
+        return False, False
+    has = {effect for effect, patterns in tools.effects.items() if glob(name, patterns)}
+    verdicts = [
+        [_verdict(one, kind, name, caller, has, args) for one in rules]
+        for rules in (grants, *ceilings)
+    ]
+    return (
+        all(any(listed for listed, _ in found) for found in verdicts),
+        all(any(runs for _, runs in found) for found in verdicts),
     )
+
+
+def _verdict(
+    one: config.Rule, kind: str, name: str, caller: Caller, has: set[str], args: dict[str, object]
+) -> tuple[bool, bool]:
+    allow = one.allow
+    given = {"tool": allow.tools, "prompt": allow.prompts}
+    alone = allow.effects is not None and not any(
+        it is not None for it in (allow.tools, allow.prompts, allow.resources)
+    )
+    named = (kind == "tool" and alone) or glob(name, given[kind])
+    fits = kind != "tool" or allow.effects is None or bool(has & set(allow.effects))
+    grants = named and fits and speak_of(one.subjects, caller)
+    listed, runs = {
+        "": (True, True),
+        "args.n == 1": (True, args.get("n") == 1),
+        "!has(args.n)": (True, "n" not in args),
+        "caller.kind == 'user'": (caller.kind == "user",) * 2,
+        "tool.name != 'x'": (name != "x",) * 2,
+        "broken(": (False, False),
+    }[one.when]
+    return grants and listed, grants and runs
+
+
+def _speaks(deny: config.Deny, kind: str, name: str) -> bool:
+    given = {"tool": deny.tools, "prompt": deny.prompts}
+    everything = not any(it is not None for it in (deny.tools, deny.prompts, deny.resources))
+    return everything or glob(name, given[kind])
 
 
 def glob(name: str, patterns: tuple[str, ...] | None) -> bool:
@@ -318,25 +663,76 @@ def glob(name: str, patterns: tuple[str, ...] | None) -> bool:
 
 
 def speak_of(subjects: tuple[config.Subject, ...], caller: Caller) -> bool:
-    return any(
-        subject.kind == caller.kind
-        and (
-            caller.kind == "anonymous"
-            or (
-                (subject.namespaces is None or caller.namespace in subject.namespaces)
-                and glob(caller.name, subject.names)
-            )
+    return any(_is_meant(subject, caller) for subject in subjects)
+
+
+def _is_meant(subject: config.Subject, caller: Caller) -> bool:
+    if subject.kind == "oidc":
+        bears = {"groups": set(caller.groups), "a": {caller.claims.get("a")}}
+        return caller.issuer == subject.issuer and all(
+            bears[claim] & set(values) for claim, values in subject.claims.items()
         )
-        for subject in subjects
-    )
+    if subject.kind != caller.kind or subject.kind == "anonymous":
+        return subject.kind == caller.kind
+    lives = subject.namespaces is None or caller.namespace in subject.namespaces
+    return glob(caller.name, subject.names) and (subject.kind == "user" or lives)
 
 
-@given(some_policies, callers, st.lists(names, unique=True))
+@given(some_policies, callers, st.lists(names, unique=True), arguments)
 def test_one_more_deny_never_adds_a_tool(
-    policies: list[config.Policy], caller: Caller, catalogue: list[str]
+    policies: list[config.Policy],
+    caller: Caller,
+    catalogue: list[str],
+    args: dict[str, object],
 ) -> None:
     before = rules_of(*policies)
     after = rules_of(*policies, policy(deny=(config.Deny(tools=("get_*",)),), name="more"))
 
     for name in catalogue:
-        assert allowed(before, caller, "tool", name) or not allowed(after, caller, "tool", name)
+        target = Target("tool", name, args)
+        was, is_now = (isinstance(decide(target, caller, it), Allow) for it in (before, after))
+        assert was or not is_now
+        assert not (is_now and name.startswith("get_"))
+
+
+@given(some_policies, policy_of, callers, st.lists(names, unique=True), arguments)
+def test_one_more_ceiling_never_adds_anything(
+    policies: list[config.Policy],
+    more: config.Policy,
+    caller: Caller,
+    catalogue: list[str],
+    args: dict[str, object],
+) -> None:
+    top = more.model_copy(update={"ceiling": True, "caps": bool(more.rules), "mode": "Enforce"})
+    before, after = rules_of(*policies), rules_of(*policies, top)
+
+    for target in (Target("list"), *(Target("tool", name, args) for name in catalogue)):
+        was, is_now = (isinstance(decide(target, caller, it), Allow) for it in (before, after))
+        assert was or not is_now
+
+
+@given(some_policies, policy_of, callers, st.lists(names, unique=True), arguments)
+def test_a_policy_that_only_observes_changes_nothing_and_sees_what_it_would_change(
+    policies: list[config.Policy],
+    more: config.Policy,
+    caller: Caller,
+    catalogue: list[str],
+    args: dict[str, object],
+) -> None:
+    enforced = [it for it in policies if it.mode == "Enforce"]
+    watching = more.model_copy(update={"mode": "Observe"})
+    in_force = more.model_copy(update={"mode": "Enforce"})
+    before, observed, after = (
+        rules_of(*enforced, *added) for added in ((), (watching,), (in_force,))
+    )
+
+    for target in (Target("list"), *(Target("tool", name, args) for name in catalogue)):
+        decision = decide(target, caller, observed)
+        assert decision == decide(target, caller, before)
+        would = isinstance(decide(target, caller, after), Allow)
+        expected = (
+            ()
+            if would == isinstance(decision, Allow)
+            else ((f"tools/{more.name}", "allow" if would else "deny"),)
+        )
+        assert observe(target, caller, observed, decision) == expected

@@ -186,7 +186,7 @@ async def test_a_legacy_caller_cancels_with_a_notification() -> None:
 
 
 async def test_unknown_fields_survive_both_ways() -> None:
-    """Fact 3: JSON is relayed as JSON."""
+    """Obligation 9.  Fact 3: JSON is relayed as JSON."""
     odd = {"x": [1, 1.5, None, {"ключ": "значение"}], "big": 123456789012345678901234567890}
     raw_answer = b'{"jsonrpc": "2.0",  "id": "a", "result": {"odd": 1e2, "new": [ ]}, "extra": 0}'
     peer = Scripted(answers={"tools/call": lambda _: Reply(body=raw_answer)})
@@ -232,6 +232,7 @@ BROKEN = {
 async def test_an_answer_that_is_no_mcp_becomes_an_error_without_its_words(
     reply: Reply, status: int
 ) -> None:
+    """Obligation 60."""
     async with http_rig(saying(reply)) as rig, rig.raw() as raw:
         answer = await raw.legacy("tools/call", name="echo")
 
@@ -258,10 +259,11 @@ STREAM = (
 
 
 async def test_a_stream_is_passed_on_byte_by_byte() -> None:
+    """Obligation 1."""
     chunks = [STREAM[start : start + 7] for start in range(0, len(STREAM), 7)]
     reply = Reply(body=chunks, kind="text/event-stream")
     async with http_rig(saying(reply)) as rig, rig.raw() as raw:
-        answer = await raw.legacy("tools/call", name="echo")
+        answer = await raw.modern("tools/call", name="echo")
 
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.headers["x-accel-buffering"] == "no"
@@ -269,6 +271,7 @@ async def test_a_stream_is_passed_on_byte_by_byte() -> None:
 
 
 async def test_a_stream_is_passed_on_while_it_is_still_open() -> None:
+    """Obligation 1: nothing waits for the end."""
     first = event(b'{"jsonrpc":"2.0","method":"notifications/vendor"}')
     reply = Reply(body=[first], kind="text/event-stream", hang=True)
     peer = saying(reply)

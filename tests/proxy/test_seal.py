@@ -97,6 +97,19 @@ def test_the_first_master_seals_and_each_opens() -> None:
     assert rotated.numbers == (1, 0)
 
 
+def test_a_token_of_a_master_that_has_not_arrived_is_known_as_such() -> None:
+    early = sealer({0: OLD})
+    late = Sealer({0: OLD}, now=lambda: NOW, process_nonce=b"p" * 16, awaited=(1, 0))
+    token = sealer({1: NEW}).seal(b"s", b"", b"x")
+
+    assert late.awaits(token)
+    assert not late.awaits(early.seal(b"s", b"", b"x"))
+    assert not late.awaits("backend-1")
+    assert not late.complete
+    assert not early.awaits(token)
+    assert early.complete
+
+
 def test_without_a_master_nothing_is_sealed() -> None:
     with pytest.raises(NoKeyError):
         sealer({}).seal(b"s", b"", b"x")

@@ -67,6 +67,7 @@ async def test_a_modern_caller_that_leaves_cancels_at_the_process() -> None:
         "mcp-name": "wait",
     }
     async with stdio_rig(*BOTH) as made, made.raw() as raw, made.raw() as second:
+        await call(raw, "pid")  # its process runs
         async with asyncio.TaskGroup() as group:
             post = raw.http.post(made.url, content=body, headers=headers)
             task = group.create_task(post)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from tests.proxy.conditions import PATIENCE, until_asked
-from tests.proxy.documents import raw, server, session_key
+from tests.proxy.documents import TIME_SERVER, raw, server, session_key
 from tests.proxy.signing import bearer, operator_token, sign
 from tests.proxy.volumes import project
 from tests.proxy.wire import Answer, ask
@@ -37,11 +37,12 @@ class Pod:
         self.said: list[str] = []
 
     def write(self, generation: int, **more: Any) -> None:
-        values = {"keys": (session_key(0, MASTER),), **more}
+        values = {"keys": (session_key(0, MASTER),), "backend": TIME_SERVER, **more}
         content = raw(generation, servers=(server(**values),), drainSeconds=20)
         project(self.config_dir, {"config.json": content})
 
-    async def start(self) -> None:
+    async def start(self, *program: str, **more: str) -> None:
+        """`more`: environment."""
         environment = {
             **os.environ,
             "OSTIARY_CONFIG_DIR": str(self.config_dir),
@@ -52,12 +53,12 @@ class Pod:
             "OSTIARY_ADMIN_PORT": "0",
             "POD_NAME": "time-1",
             "POD_UID": "u-1",
+            **more,
         }
         with self.out.open("wb") as out:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "ostiary_proxy",
+                *(program or ("-m", "ostiary_proxy")),
                 env=environment,
                 stdout=out,
                 stderr=asyncio.subprocess.PIPE,

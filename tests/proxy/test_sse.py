@@ -51,6 +51,7 @@ def test_a_stream_within_an_event_is_not_idle() -> None:
 
 @pytest.mark.parametrize("chunk", [b"x" * 100, b"data: " + b"x" * 50 + b"\ndata: " + b"y" * 60])
 def test_an_event_without_end_is_refused(chunk: bytes) -> None:
+    """Obligation 65."""
     with pytest.raises(TooLargeError):
         list(Decoder(largest=64).feed(chunk))
 

@@ -1,5 +1,6 @@
 """Calls through the proxy to real stdio servers, in both eras, and which process serves whom."""
 
+import asyncio
 import os
 import sys
 from typing import Any
@@ -35,6 +36,13 @@ async def call(raw: Raw, name: str, session: str = "", **params: Any) -> Any:
     else:
         answer = await raw.modern("tools/call", name=name, **params)
     return answer.json()["result"]
+
+
+async def open_seat(raw: Raw) -> str:
+    """A session whose process runs."""
+    session = await open_session(raw)
+    await call(raw, "pid", session)
+    return session
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -117,6 +125,7 @@ async def test_a_question_stops_the_clock_and_its_answer_starts_it_again() -> No
         async with raw.http.stream("POST", made.url, content=content, headers=headers) as answer:
             chunks = answer.aiter_bytes()
             question = events(await anext(chunks))[0]
+            await asyncio.sleep(1.5 * limits.callSeconds)  # the clock that must stand still
             reply = {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "accept"}}
             taken = await raw.post(reply, mcp_session_id=session)
             last = events(b"".join([chunk async for chunk in chunks]))[-1]

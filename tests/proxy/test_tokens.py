@@ -123,6 +123,60 @@ def test_a_hostile_token_is_refused(make: Callable[[], str | bytes]) -> None:
     assert isinstance(check(make(), issuer(key(), key("2048", "rsa"))), BadToken)
 
 
+CVES: dict[str, tuple[str, ...]] = {
+    "CVE-2025-59420": ("unknown-critical-header", "critical-b64"),
+    "CVE-2026-32597": ("unknown-critical-header", "empty-critical-header"),
+    "CVE-2026-27962": ("brings-its-key", "names-a-key-url", "names-a-certificate-url"),
+    "CVE-2026-48526": ("hmac-with-the-public-key-as-json", "hmac-with-the-public-key-as-pem"),
+    "CVE-2026-49852": ("hmac-with-an-empty-key",),
+}
+"""Security row 3: an unknown `crit` taken (Authlib, PyJWT), a key in the header believed (Authlib),
+a public JWK taken for a secret (PyJWT), an empty secret taken (joserfc)."""
+
+
+@pytest.mark.parametrize("kind", ["kubernetes", "oidc"])
+@pytest.mark.parametrize("cve", CVES)
+def test_no_known_hole_of_a_library_is_ours(cve: str, kind: str) -> None:
+    keys = (key(), key("2048", "rsa"))
+    trusted = issuer(*keys)
+    if kind == "oidc":
+        trusted = signing.oidc_issuer(*keys, issuer=signing.ISSUER)
+
+    for name in CVES[cve]:
+        assert isinstance(check(HOSTILE[name](), trusted), BadToken), name
+
+
+@pytest.mark.parametrize(
+    "make",
+    [make for name, make in HOSTILE.items() if name != "an-access-tokens-type"],
+    ids=[name for name in HOSTILE if name != "an-access-tokens-type"],
+)
+def test_a_hostile_token_of_a_persons_issuer_is_refused(make: Callable[[], str | bytes]) -> None:
+    """Security row 3 for OIDC: whatever the claims, which here are good enough for one."""
+    people = signing.oidc_issuer(key(), key("2048", "rsa"), issuer=signing.ISSUER)
+    good = sign(claims(scope="mcp"), typ="at+jwt")
+
+    assert isinstance(check(good, people), Token)
+    assert isinstance(check(make(), people), BadToken)
+
+
+def test_the_clusters_keys_rotate_without_a_refusal() -> None:
+    """Both keys are shipped while both sign; the old one's tokens end with it."""
+    old, new = key("P-256", "old"), key("P-256", "new")
+    from_old, from_new = sign(with_key=old), sign(with_key=new)
+
+    before, during, after = issuer(old), issuer(old, new), issuer(new)
+
+    assert isinstance(check(from_old, before), Token)
+    first = check(from_new, before)
+    assert isinstance(first, BadToken)
+    assert first.unknown_kid == "new"
+    assert isinstance(check(from_old, during), Token)
+    assert isinstance(check(from_new, during), Token)
+    assert isinstance(check(from_new, after), Token)
+    assert isinstance(check(from_old, after), BadToken)
+
+
 NOW = int(time.time())  # of the collection, which may lie many minutes before the test
 HOUR = 3600
 WRONG: dict[str, dict[str, Any]] = {

@@ -9,7 +9,8 @@ import pytest
 from tests.proxy.conditions import PATIENCE, until
 
 from ostiary_proxy import upstream
-from ostiary_proxy.upstream import BrokenError, Pool, SilentError, UnreachableError
+from ostiary_proxy.pool import Pool
+from ostiary_proxy.upstream import BrokenError, SilentError, UnreachableError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ASK = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
@@ -145,15 +146,6 @@ async def test_nothing_is_sent_again_once_bytes_came_back() -> None:
         with pytest.raises(BrokenError):
             await ask(pool, safe=True)
     assert server.requests == 2
-
-
-async def test_a_connection_idle_for_long_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server()
-    async with pool_for(server) as pool:
-        await ask(pool)
-        monkeypatch.setattr(upstream, "KEPT_SECONDS", -1.0)
-        await ask(pool)
-    assert server.connections == 2
 
 
 BROKEN = {

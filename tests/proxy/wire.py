@@ -26,11 +26,16 @@ class Wire:
 
     port: int
     host: str = "127.0.0.1"
+    local: str = ""
+    """The address that it comes from; empty: the kernel's choice."""
     reader: asyncio.StreamReader = field(init=False)
     writer: asyncio.StreamWriter = field(init=False)
 
     async def __aenter__(self) -> Self:
-        self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
+        local = (self.local, 0) if self.local else None
+        self.reader, self.writer = await asyncio.open_connection(
+            self.host, self.port, local_addr=local
+        )
         return self
 
     async def __aexit__(

@@ -29,6 +29,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     hang: bool = False
     """Leave the answer open after the last chunk."""
+    pause: float = 0.0
+    """Seconds before each chunk."""
 
 
 def result(ident: Any, value: dict[str, Any]) -> bytes:
@@ -111,6 +113,8 @@ class Scripted:
         headers.append((b"content-type", reply.kind.encode()))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         for chunk in chunks:
+            if reply.pause:
+                await asyncio.sleep(reply.pause)
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         if reply.hang:
             while (await receive())["type"] != "http.disconnect":
