@@ -18,6 +18,7 @@ from typing import Final
 from . import metrics as telemetry
 from .api import GROUP
 from .assemble import Operator
+from .audit_heads import AuditHeads
 from .cluster import ApiError, Cluster, Missing, Refused, Unreachable, connect
 from .credentials import Credentials, NoCredentials, find_credentials
 from .lease import Lease, LeaseLost
@@ -152,13 +153,13 @@ async def _leading(cluster: Cluster, env: OperatorEnv, stop: asyncio.Event) -> A
 async def _fill(operator: Operator, cluster: Cluster) -> None:
     try:
         await operator.settings.load(cluster)
-        await operator.issuer.fetch()
+        await operator.trust.start()
+        await operator.vouching.look()
         await operator.controller.fill()
     except Refused as err:
         raise CannotStart(f"a permission is missing: {err.message}") from err
     except ApiError as err:
         raise CannotStart(f"the first look at the cluster failed: {err.message}") from err
-    operator.issuer.remember(operator.told_before())
 
 
 async def _work(operator: Operator, credentials: Credentials, stop: asyncio.Event) -> None:
@@ -170,10 +171,14 @@ async def _work(operator: Operator, credentials: Credentials, stop: asyncio.Even
         await asyncio.wait((working,), timeout=LAST_WORDS_SECONDS)
         operator.reports.close()
         fetching.cancel()
+        vouching.cancel()
+        telling.cancel()
         unwatch.set()
 
     async with operator.reports, asyncio.TaskGroup() as tasks:
-        fetching = tasks.create_task(operator.issuer.run())
+        fetching = tasks.create_task(operator.trust.run())
+        vouching = tasks.create_task(operator.vouching.run())
+        telling = tasks.create_task(AuditHeads(operator.reports.all).run())
         working = tasks.create_task(operator.controller.work())
         winding = tasks.create_task(wind_down())
         await operator.controller.working.wait()
@@ -183,7 +188,7 @@ async def _work(operator: Operator, credentials: Credentials, stop: asyncio.Even
             stop=unwatch,
             started=lambda: _stop_on_signals(stop),
         )
-        for task in (fetching, working, winding):
+        for task in (fetching, vouching, telling, working, winding):
             task.cancel()
 
 

@@ -4,18 +4,17 @@ Starts nothing: `__main__` runs what is assembled here.
 """
 
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ostiary_proxy.config import Issuer, StatusReport
+from ostiary_proxy.config import StatusReport
 
 from .apply import Children
 from .cache import Cache
 from .cluster import Cluster
 from .controller import Controller, Key, Queue
-from .document import issuers_in
 from .issuers import ClusterIssuer
 from .live_settings import LiveSettings
 from .masters import Masters
@@ -27,11 +26,14 @@ from .policy import Policies
 from .produce import Producer
 from .publish import Publisher
 from .reports import Reports
-from .resources import CONFIG_MAPS, POLICIES, ROOTS, WATCHED
+from .resources import POLICIES, ROOTS, TOKENS, WATCHED
 from .rollout import Rollout
 from .routing import Router
 from .server import Servers
 from .settings import OperatorEnv
+from .tokens import Books, Tokens
+from .trust import Place, Trust
+from .vouching import Vouching
 from .workqueue import Workqueue
 
 CLOCK: Final = time.monotonic
@@ -49,7 +51,9 @@ class Operator:
         )
         self._models = Models(cache)
         self._router = Router(cache=cache, models=self._models, settings=self.settings.place)
-        self.issuer = ClusterIssuer(cluster=cluster, clock=CLOCK, changed=self._look_at_servers)
+        self.trust = self._make_trust()
+        self.vouching = Vouching(cluster=cluster, changed=self._look_at_tokens)
+        self._books = Books(self._models, lambda: self.vouching.since)
         self.reports = Reports(
             token_file=Path(env.statusTokenFile),
             metrics=metrics,
@@ -62,6 +66,7 @@ class Operator:
         )
         self._servers = self._make_servers(self._make_producer())
         self._policies = self._make_policies(self._servers)
+        self._tokens = self._make_tokens(self._servers)
         self.controller = Controller(
             cluster=cluster,
             cache=cache,
@@ -74,10 +79,18 @@ class Operator:
             resync_seconds=env.resyncSeconds,
         )
 
-    def told_before(self) -> Iterable[Issuer]:
-        """Issuers in the documents that an earlier process wrote."""
-        for config_map in self.cache.all(CONFIG_MAPS):
-            yield from issuers_in(config_map)
+    def _make_trust(self) -> Trust:
+        cluster = self._cluster
+        changed = self._look_at_servers
+        return Trust(
+            cluster_issuer=ClusterIssuer(cluster=cluster, clock=CLOCK, changed=changed),
+            settings=lambda: self.settings.current,
+            place=Place(cluster, self._env.namespace),
+            clock=CLOCK,
+            metrics=self._metrics,
+            changed=changed,
+            told=self._look_at_every_policy,
+        )
 
     def _make_producer(self) -> Producer:
         cluster, cache = self._cluster, self.cache
@@ -87,11 +100,12 @@ class Operator:
             models=self._models,
             settings=self.settings,
             env=self._env,
-            issuer=self.issuer,
+            trust=self.trust,
             writer=writer,
             masters=Masters(cluster=cluster, cache=cache, children=writer, clock=CLOCK, now=_now),
             observer=self._observer,
             rollout=Rollout(clock=CLOCK),
+            tokens=lambda: self._books.current.accepted,
             now=_now,
         )
 
@@ -115,16 +129,32 @@ class Operator:
             observer=self._observer,
             servers=servers,
             publisher=self._publisher,
+            settings=self.settings,
+            trust=self.trust,
+            now=_now,
+        )
+
+    def _make_tokens(self, servers: Servers) -> Tokens:
+        return Tokens(
+            cache=self.cache,
+            models=self._models,
+            observer=self._observer,
+            servers=servers,
+            publisher=self._publisher,
+            books=self._books,
             now=_now,
         )
 
     async def _reconcile(self, key: Key) -> float | None:
-        chosen = self._policies if key.resource == POLICIES else self._servers
-        return await chosen.reconcile(key)
+        if key.resource == POLICIES:
+            return await self._policies.reconcile(key)
+        if key.resource == TOKENS:
+            return await self._tokens.reconcile(key)
+        return await self._servers.reconcile(key)
 
     def _reported(self, owner: Hashable, report: StatusReport | None) -> None:
         if report is not None:
-            self.issuer.look_again(report.unknownKeyIds)
+            self.trust.look_again(report.unknownKeyIds)
         if isinstance(owner, Key):
             self.queue.add(owner)
 
@@ -132,8 +162,16 @@ class Operator:
         for key in self._router.every_server():
             self.queue.add(key)
 
+    def _look_at_every_policy(self) -> None:
+        for key in self._router.every_policy():
+            self.queue.add(key)
+
     def _look_at_policies(self, namespace: str) -> None:
-        for key in self._router.policies_of(namespace):
+        for key in (*self._router.policies_of(namespace), *self._router.tokens_for(namespace)):
+            self.queue.add(key)
+
+    def _look_at_tokens(self) -> None:
+        for key in (*self._router.every_token(), *self._router.every_server()):
             self.queue.add(key)
 
 

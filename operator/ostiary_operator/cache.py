@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .api import LABEL_SERVER
-from .resources import Manifest, Resource
+from .resources import NAMESPACES, Manifest, Resource
 
 REMEMBERED_DELETIONS: Final = 10_000
 """A uid never lives twice: the latest deleted ones are kept so that a LIST that began before a
@@ -81,6 +81,11 @@ class Cache:
 
     def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
         return self._objects.get(resource, {}).get(namespace, {}).get(name)
+
+    def is_ending(self, namespace: str) -> bool:
+        """Or is gone: a namespace may vanish before all that was in it."""
+        manifest = self.get(NAMESPACES, "", namespace)
+        return manifest is None or is_leaving(manifest)
 
     def within(self, resource: Resource, namespace: str) -> Mapping[str, Manifest]:
         """The kind's objects of one namespace by name."""

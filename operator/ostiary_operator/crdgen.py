@@ -20,12 +20,19 @@ from ostiary_operator.api import (
     POLICY_PLURAL,
     SERVER_KIND,
     SERVER_PLURAL,
+    TOKEN_KIND,
+    TOKEN_PLURAL,
     VERSION,
     MCPAccessPolicy,
+    MCPAccessToken,
     MCPServer,
 )
 from ostiary_operator.api.schema import VALIDATIONS, Part
-from ostiary_operator.api.status import MCPAccessPolicyStatus, MCPServerStatus
+from ostiary_operator.api.status import (
+    MCPAccessPolicyStatus,
+    MCPAccessTokenStatus,
+    MCPServerStatus,
+)
 
 Schema = dict[str, Any]
 
@@ -118,6 +125,21 @@ KINDS: Final = (
             Column("Accepted", _condition("Accepted")),
             Column("Enforced", ".status.enforced", description="Pods that enforce it."),
             Column("Targets", ".status.targetCount", "integer"),
+            AGE,
+        ),
+    ),
+    Kind(
+        kind=TOKEN_KIND,
+        plural=TOKEN_PLURAL,
+        short="otoken",
+        model=MCPAccessToken,
+        status=MCPAccessTokenStatus,
+        columns=(
+            Column("Ready", _condition("Ready")),
+            Column("User", ".spec.user"),
+            Column("Opens", ".status.opens", "integer"),
+            Column("Enforced", ".status.enforced", description="Pods that take it."),
+            Column("Expires", ".spec.expirationTime", "date"),
             AGE,
         ),
     ),

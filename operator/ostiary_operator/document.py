@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ostiary_proxy.config import CONFIG_FILE, Issuer, ProxyConfig
+from ostiary_proxy.config import CONFIG_FILE, ProxyConfig
 
 from .api import MCPServer
 from .render import ServerView, proxy_config, shrink
@@ -59,12 +59,6 @@ def generation_of(text: str) -> int:
     except (ValueError, KeyError, TypeError):
         return 0
     return found if isinstance(found, int) and found > 0 else 0
-
-
-def issuers_in(config_map: Manifest) -> tuple[Issuer, ...]:
-    """Whose keys proxies were told of; nothing where the document cannot be read."""
-    found = _parsed(_text_of(config_map))
-    return found.issuers if found else ()
 
 
 def _encoded(bounded: shrink.Bounded, generation: int, *, is_new: bool) -> Document:

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ostiary_proxy.config import SessionKey, StatusReport
@@ -25,6 +25,8 @@ from .status.observed import Conflict
 
 MISSING_SECONDS: Final = 10.0
 """How long no proxy may hold a master before it counts as lost."""
+SETTLED: Final = timedelta(hours=1)
+"""A master this old is held by whoever can hold it; an operator that begins anew need not wait."""
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ class _Memory:
     foreign: frozenset[int] = frozenset()
     unusable: frozenset[int] = frozenset()
     missing_since: float | None = None
+    everywhere: frozenset[int] = frozenset()
+    """Masters that every pod was seen to hold."""
     unfinished: tuple[int, bytes, Manifest] | None = None
     """A ConfigMap whose Secret the API server did not answer for."""
 
@@ -90,9 +94,7 @@ class Masters:
         elif turn.create is None:
             memory.unusable = frozenset()
         return Held(
-            keys=keys.newest_first(
-                key for key in self._keys(server) if key.number not in memory.unusable
-            ),
+            keys=self._listed(server, memory),
             taken=tuple(
                 Conflict("Secret", names.key(server.metadata.name, number))
                 for number in sorted(taken)
@@ -102,7 +104,15 @@ class Masters:
 
     def standing(self, server: MCPServer) -> tuple[SessionKey, ...]:
         """The masters that were made before, newest first."""
-        return keys.newest_first(self._keys(server))
+        return self._listed(server, self._memories.get(server.metadata.uid, _Memory()))
+
+    def _listed(self, server: MCPServer, memory: _Memory) -> tuple[SessionKey, ...]:
+        """Newest first; one that some pod may lack only opens, until every pod holds it."""
+        usable = [key for key in self._keys(server) if key.number not in memory.unusable]
+        settled = memory.everywhere | {
+            key.number for key in usable if self._now() - key.created > SETTLED
+        }
+        return keys.newest_first(usable, settled=settled)
 
     def forget(self, uid: str) -> None:
         self._memories.pop(uid, None)
@@ -137,6 +147,8 @@ class Masters:
     ) -> float | None:
         """Notice that no proxy holds the newest master, though told of it."""
         told = [report for report in reports if target and is_enforced(target, report)]
+        if target and target.keys and told and len(told) == len(reports):
+            memory.everywhere |= frozenset(target.keys).intersection(*(it.keys for it in told))
         if not target or not told or any(holds_keys(target, report) for report in told):
             memory.missing_since = None
             return None
@@ -151,6 +163,7 @@ class Masters:
         return None
 
     async def _make(self, server: MCPServer, memory: _Memory, number: int) -> None:
+        memory.everywhere -= {number}
         master = self._random(keys.MASTER_BYTES)
         wanted = keys.render_key_config(server, number, master)
         made = await self._children.create(wanted, server.metadata.uid)

@@ -61,6 +61,30 @@ class Metrics:
             "ostiary_polled_proxies", "Proxies whose status is polled.", registry=registry
         )
         self.leader = Gauge("ostiary_leader", "1 while this replica leads.", registry=registry)
+        self._count_issuers(registry)
+
+    def _count_issuers(self, registry: CollectorRegistry) -> None:
+        self.issuer_keys = Gauge(
+            "ostiary_issuer_keys",
+            "Keys held of an OIDC issuer of the settings; 0: none of its tokens is taken.",
+            ["issuer"],
+            registry=registry,
+        )
+        self.issuer_fetches = Counter(
+            "ostiary_issuer_fetches_total",
+            "Fetches of an OIDC issuer's keys, by result (ok, failed).",
+            ["issuer", "result"],
+            registry=registry,
+        )
+
+    def issuer_fetched(self, name: str, result: str, keys: int) -> None:
+        self.issuer_fetches.labels(name, result).inc()
+        self.issuer_keys.labels(name).set(keys)
+
+    def forget_issuer(self, name: str) -> None:
+        """It is in the settings no more, or is another by the same name."""
+        self.issuer_keys.remove_by_labels({"issuer": name})
+        self.issuer_fetches.remove_by_labels({"issuer": name})
 
 
 @asynccontextmanager

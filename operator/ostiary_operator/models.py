@@ -4,13 +4,20 @@ A status patch of ours makes a new resourceVersion and no new meaning: what is p
 the generation or the labels change.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from .api import MCPAccessPolicy, MCPServer, parse_policy, parse_server
+from .api import (
+    MCPAccessPolicy,
+    MCPAccessToken,
+    MCPServer,
+    parse_policy,
+    parse_server,
+    parse_token,
+)
 from .api.parse import Invalid
-from .cache import Cache, uid_of
-from .resources import POLICIES, SERVERS, Manifest
+from .cache import Cache, is_leaving, uid_of
+from .resources import POLICIES, SERVERS, TOKENS, Manifest
 
 M = TypeVar("M")
 
@@ -45,6 +52,7 @@ class Models:
         self._cache = cache
         self._server: Parsed[MCPServer | Invalid] = Parsed(parse_server)
         self._policy: Parsed[MCPAccessPolicy | Invalid] = Parsed(parse_policy)
+        self._token: Parsed[MCPAccessToken | Invalid] = Parsed(parse_token)
 
     def server(self, manifest: Manifest) -> MCPServer | Invalid:
         return self._server(manifest)
@@ -52,17 +60,43 @@ class Models:
     def policy(self, manifest: Manifest) -> MCPAccessPolicy | Invalid:
         return self._policy(manifest)
 
+    def token(self, manifest: Manifest) -> MCPAccessToken | Invalid:
+        return self._token(manifest)
+
+    def tokens(self) -> tuple[MCPAccessToken, ...]:
+        """The valid tokens of every namespace that are to stay."""
+        found = (self.token(it) for it in self._cache.all(TOKENS) if not is_leaving(it))
+        return tuple(token for token in found if isinstance(token, MCPAccessToken))
+
     def usable(self, manifest: Manifest) -> MCPAccessPolicy | None:
         """What stands of a policy: an invalid rule grants nothing, the others and every deny
         hold."""
         parsed = self._policy(manifest)
         return parsed.usable if isinstance(parsed, Invalid) else parsed
 
-    def policies(self, namespace: str) -> tuple[MCPAccessPolicy, ...]:
-        """The usable policies of a namespace, by name."""
-        found = sorted(self._cache.within(POLICIES, namespace).items())
-        policies = (self.usable(manifest) for _, manifest in found)
-        return tuple(policy for policy in policies if policy)
+    def policies(self, namespace: str, *, admins: str = "") -> tuple[MCPAccessPolicy, ...]:
+        """The usable policies that can concern servers of a namespace: its own, by name, and the
+        ceilings in the admins' namespace."""
+        own = (it for it in self._usable(namespace) if not it.spec.is_ceiling)
+        ceilings = (it for it in self._usable(admins) if it.spec.is_ceiling) if admins else ()
+        return (*own, *ceilings)
+
+    def _usable(self, namespace: str) -> Iterator[MCPAccessPolicy]:
+        for _, manifest in sorted(self._cache.within(POLICIES, namespace).items()):
+            policy = self.usable(manifest)
+            if policy is not None:
+                yield policy
+
+    def ceilings(self) -> Iterator[MCPAccessPolicy]:
+        """Of every namespace, whether they count there or not."""
+        for manifest in self._cache.all(POLICIES):
+            policy = self.usable(manifest)
+            if policy is not None and policy.spec.is_ceiling:
+                yield policy
+
+    def every_server(self) -> tuple[MCPServer, ...]:
+        servers = (self.server(manifest) for manifest in self._cache.all(SERVERS))
+        return tuple(server for server in servers if isinstance(server, MCPServer))
 
     def servers(self, namespace: str) -> tuple[MCPServer, ...]:
         """The valid servers of a namespace, by name."""
@@ -73,4 +107,5 @@ class Models:
     def tidy(self) -> None:
         """Forget objects that are gone."""
         self._server.keep_only(uid_of(manifest) for manifest in self._cache.all(SERVERS))
+        self._token.keep_only(uid_of(manifest) for manifest in self._cache.all(TOKENS))
         self._policy.keep_only(uid_of(manifest) for manifest in self._cache.all(POLICIES))

@@ -1,11 +1,12 @@
 """Look at what a server's status speaks of: its pods, their proxies' reports, and complaints.
 
 Reads the cache and the reports; asks the API server only for the kubelet's FailedMount events of
-pods that wait for their volumes.  Says nothing: `status` does.
+pods that wait for their volumes, and for the labels of the pods behind a Service that is to be
+protected.  Says nothing: `status` does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,8 +17,9 @@ from .cache import Cache, is_leaving, name_of, uid_of
 from .cluster import ApiError, Cluster
 from .render import Manifest as Rendered
 from .render import names, widened_by
+from .render.workload import Unusable, Workload, read_service
 from .reports import Reports
-from .resources import DEPLOYMENTS, EVENTS, NAMESPACES, NETWORK_POLICIES, PODS, Manifest
+from .resources import DEPLOYMENTS, EVENTS, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES, Manifest
 from .status import Unreachable
 
 SOONEST_LOOK: Final = 2.0
@@ -70,6 +72,41 @@ class Observer:
         found = self._cache.get(NETWORK_POLICIES, server.metadata.namespace, name)
         return self._own(server, found)
 
+    def protection(self, server: MCPServer) -> Manifest | None:
+        name = names.protection(server.metadata.name)
+        found = self._cache.get(NETWORK_POLICIES, server.metadata.namespace, name)
+        return self._own(server, found)
+
+    def workload(self, server: MCPServer) -> Workload | Unusable | None:
+        """What `spec.service` names, as it stands now."""
+        wanted, namespace = server.spec.service, server.metadata.namespace
+        if wanted is None:
+            return None
+        return read_service(wanted, namespace, self._cache.get(SERVICES, namespace, wanted.name))
+
+    async def protection_widening(
+        self, workload: Workload, protection: Rendered
+    ) -> tuple[str, ...]:
+        """NetworkPolicies that admit more to the Service's pods than the wall around them does."""
+        namespace = protection["metadata"]["namespace"]
+        others = self._cache.within(NETWORK_POLICIES, namespace)
+        found = {
+            name
+            for labels in await self._workload_labels(workload, namespace)
+            for name in widened_by(labels, protection, others.values(), named=None)
+        }
+        return tuple(sorted(found))
+
+    async def _workload_labels(self, workload: Workload, namespace: str) -> list[Mapping[str, str]]:
+        """Of the pods, which nobody watches for us; of none, what the selector alone tells."""
+        selector = ",".join(f"{key}={value}" for key, value in sorted(workload.selector.items()))
+        try:
+            listed = await self._cluster.list(replace(PODS, selector=selector), namespace=namespace)
+        except ApiError:
+            return [workload.selector]
+        distinct = {frozenset(it["metadata"].get("labels", {}).items()) for it in listed.manifests}
+        return [dict(labels) for labels in distinct] or [workload.selector]
+
     def widening(
         self, server: MCPServer, pod_labels: Mapping[str, str], ours: Rendered
     ) -> tuple[str, ...]:
@@ -88,7 +125,7 @@ class Observer:
         for pod in pods:
             if not _waits_for_volumes(pod):
                 continue
-            age = (now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])).seconds
+            age = _age(pod, now)
             pauses.append(min(LATEST_LOOK, max(SOONEST_LOOK, age / 4)))
             if age >= SOONEST_LOOK:
                 events += await self._failed_mounts(pod)
@@ -107,6 +144,12 @@ class Observer:
         owners = (found or {}).get("metadata", {}).get("ownerReferences", ())
         is_ours = any(owner["uid"] == server.metadata.uid for owner in owners)
         return found if is_ours else None
+
+
+def _age(pod: Manifest, now: datetime) -> float:
+    """In seconds; the API server's clock may be ahead of ours."""
+    made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    return max(0.0, (now - made).total_seconds())
 
 
 def _wanted_label(network_policy: Manifest) -> str | None:

@@ -8,16 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from .api import Invalid, MCPAccessPolicy, Problem
+from .api import Invalid, MCPAccessPolicy, MCPServer, Problem
 from .cache import Cache, is_leaving
 from .controller import Key
+from .live_settings import LiveSettings
 from .models import Models
 from .observe import Observer
 from .publish import Publisher
 from .render import selection
-from .resources import NAMESPACES, POLICIES, Manifest
+from .resources import POLICIES, Manifest
 from .server import Servers
-from .status import Enforcement, Target, invalid_status, policy_status
+from .status import Enforcement, Target, Watched, invalid_status, policy_status
+from .trust import Trust
 
 
 class Policies:
@@ -29,6 +31,8 @@ class Policies:
         servers: Servers,
         observer: Observer,
         publisher: Publisher,
+        settings: LiveSettings,
+        trust: Trust,
         now: Callable[[], datetime],
     ) -> None:
         self._cache = cache
@@ -36,12 +40,13 @@ class Policies:
         self._servers = servers
         self._observer = observer
         self._publisher = publisher
+        self._settings = settings
+        self._trust = trust
         self._now = now
 
     async def reconcile(self, key: Key) -> float | None:
         manifest = self._cache.get(POLICIES, key.namespace, key.name)
-        namespace = self._cache.get(NAMESPACES, "", key.namespace)
-        if manifest is None or is_leaving(manifest) or (namespace and is_leaving(namespace)):
+        if manifest is None or is_leaving(manifest) or self._cache.is_ending(key.namespace):
             return None
         if status := self._status(manifest):
             await self._publisher.publish(POLICIES, manifest, status)
@@ -63,11 +68,12 @@ class Policies:
     def _say(
         self, policy: MCPAccessPolicy, before: Mapping[str, Any], problems: Sequence[Problem]
     ) -> dict[str, Any] | None:
-        enforced = {
-            server.metadata.name: self._servers.enforced(server, policy)
-            for server in self._models.servers(policy.metadata.namespace)
-            if selection.selects(policy, server)
-        }
+        settings, known = self._settings.current, self._observer.namespaces()
+        ceiling, own = policy.spec.is_ceiling, policy.metadata.namespace
+        misplaced = ceiling and own != settings.policyNamespace
+        among = self._models.every_server() if ceiling else self._models.servers(own)
+        chosen = [it for it in among if not misplaced and selection.selects(policy, it, known)]
+        enforced = {_name(it, own): self._servers.enforced(it, policy) for it in chosen}
         if None in enforced.values() and (
             before.get("observedGeneration") == policy.metadata.generation
         ):
@@ -81,8 +87,26 @@ class Policies:
         return policy_status(
             policy,
             targets=targets,
-            namespaces=self._observer.namespaces(),
+            namespaces=known,
             previous=before,
             now=self._now(),
             problems=problems,
+            issuers=settings.issuer_urls,
+            silent=self._trust.silent,
+            misplaced=misplaced,
+            observed=self._observed(policy, chosen),
         )
+
+    def _observed(self, policy: MCPAccessPolicy, servers: list[MCPServer]) -> Watched | None:
+        if not policy.spec.is_observed:
+            return None
+        name = f"{policy.metadata.namespace}/{policy.metadata.name}"
+        reports = [
+            it for server in servers for it in self._servers.observed(server) if it.policy == name
+        ]
+        return Watched(sum(it.allow for it in reports), sum(it.deny for it in reports))
+
+
+def _name(server: MCPServer, own: str) -> str:
+    namespace, name = server.metadata.namespace, server.metadata.name
+    return name if namespace == own else f"{namespace}/{name}"

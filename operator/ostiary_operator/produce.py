@@ -5,19 +5,18 @@ it and all that it mounts stand.  A name that somebody else holds, or a write th
 part of the outcome, not an exception; what is only a passing trouble is raised and tried again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from ostiary_proxy.config import StatusReport
+from ostiary_proxy.config import ProxyConfig, StatusReport
 
-from .api import MCPServer, Reason
+from .api import MCPAccessPolicy, MCPAccessToken, MCPServer, Reason
 from .apply import Children, Place
 from .cache import Cache, name_of
 from .cluster import ApiError, Invalid, NamespaceEnding, QuotaExceeded, Refused
 from .document import Document, choose
-from .issuers import ClusterIssuer
 from .live_settings import LiveSettings
 from .masters import Held, Masters
 from .models import Models
@@ -25,6 +24,7 @@ from .nudge import Target
 from .observe import Observer
 from .render import Manifest as Rendered
 from .render import ServerView, children, names, selection
+from .render.tokens import opening
 from .resources import (
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -36,6 +36,7 @@ from .resources import (
 from .rollout import Rollout, marked, nobody_asked
 from .settings import OperatorEnv
 from .status import Conflict, Failure
+from .trust import Trust
 
 TURN_SECONDS: Final = 30.0
 """A server that waits for its turn looks again this often: of many, one does so all the time."""
@@ -52,8 +53,10 @@ class Product:
     """The document that every pod should enforce; None while there is none."""
     network_policy: Rendered
     """As wanted."""
+    protection: Rendered | None
+    """The NetworkPolicy on the pods of `spec.service`, as wanted."""
     covered: Mapping[str, int]
-    """Policies in the document by uid, with their generation."""
+    """Policies and access tokens in the document by uid, with their generation."""
     conflicts: tuple[Conflict, ...]
     failures: tuple[Failure, ...]
     error: ApiError | None
@@ -86,22 +89,25 @@ class Producer:
         models: Models,
         settings: LiveSettings,
         env: OperatorEnv,
-        issuer: ClusterIssuer,
+        trust: Trust,
         writer: Children,
         masters: Masters,
         observer: Observer,
         rollout: Rollout,
+        tokens: Callable[[], Iterable[MCPAccessToken]],
         now: Callable[[], datetime],
     ) -> None:
+        """`tokens`: those that are accepted, of every namespace."""
         self._cache = cache
         self._models = models
         self._settings = settings
         self._env = env
-        self._issuer = issuer
+        self._trust = trust
         self._writer = writer
         self._masters = masters
         self._observer = observer
         self._rollout = rollout
+        self._tokens = tokens
         self._now = now
 
     async def produce(
@@ -115,12 +121,13 @@ class Producer:
             outcome.failures.append(_too_large())
         wanted = children(server, view, self._settings.current, self._env, document=document.config)
         await self._write(server, wanted, outcome)
-        policies = selection.selecting(view.policies, server)
+        policies = selection.selecting(view.policies, server, view.namespaces)
         return Product(
             view=view,
             target=self._target(server, document, outcome, before),
-            network_policy=next(it for it in wanted if it["kind"] == NETWORK_POLICIES.kind),
-            covered={it.metadata.uid: it.metadata.generation for it in policies},
+            network_policy=_policy_named(wanted, names.network_policy(server.metadata.name)) or {},
+            protection=_policy_named(wanted, names.protection(server.metadata.name)),
+            covered=_covered(policies, view.tokens, document.config),
             conflicts=tuple(outcome.conflicts),
             failures=tuple(outcome.failures),
             error=outcome.error,
@@ -149,11 +156,17 @@ class Producer:
         return held
 
     def _view(self, server: MCPServer, held: Held) -> ServerView:
+        policies = self._models.policies(
+            server.metadata.namespace, admins=self._settings.current.policyNamespace
+        )
+        namespaces = self._observer.namespaces()
         return ServerView(
-            policies=self._models.policies(server.metadata.namespace),
-            namespaces=self._observer.namespaces(),
-            issuers=self._issuer.issuers,
+            policies=policies,
+            namespaces=namespaces,
+            tokens=opening(server, self._tokens(), policies, namespaces),
+            issuers=self._trust.issuers,
             keys=held.keys,
+            workload=self._observer.workload(server),
         )
 
     def _document(
@@ -237,6 +250,26 @@ class Producer:
             keys=tuple(key.number for key in document.config.servers[0].keys),
             written=self._now() if document.is_new else before.written if same and before else None,
         )
+
+
+def _covered(
+    policies: Iterable[MCPAccessPolicy], tokens: Iterable[MCPAccessToken], config: ProxyConfig
+) -> dict[str, int]:
+    shipped = {it.sha256 for server in config.servers for it in server.tokens}
+    found = [policy.metadata for policy in policies]
+    found += [token.metadata for token in tokens if token.spec.sha256 in shipped]
+    return {it.uid: it.generation for it in found}
+
+
+def _policy_named(wanted: list[Rendered], name: str) -> Rendered | None:
+    return next(
+        (
+            it
+            for it in wanted
+            if it["kind"] == NETWORK_POLICIES.kind and it["metadata"]["name"] == name
+        ),
+        None,
+    )
 
 
 def _reason(err: ApiError) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from .api import STATUS_MANAGER, Type
+from .api import STATUS_MANAGER, Reason, Type
 from .cache import Cache, name_of, uid_of
 from .cluster import ApiError, Cluster
 from .likeness import digest, project
@@ -18,10 +18,18 @@ from .metrics import Metrics
 from .resources import EVENTS, Manifest, Resource
 
 EVENT_TYPES: Final = frozenset(
-    {Type.READY, Type.ACCEPTED, Type.RESOLVED_REFS, Type.BACKEND_PRIVATE, Type.STALLED}
+    {
+        Type.READY,
+        Type.ACCEPTED,
+        Type.RESOLVED_REFS,
+        Type.BACKEND_PRIVATE,
+        Type.STALLED,
+        Type.TOOLS_PINNED,
+        Type.TOOLS_SUSPECT,
+    }
 )
 """Conditions whose change is worth an Event; the others follow from these."""
-ABNORMAL: Final = frozenset({Type.STALLED, Type.RECONCILING})
+ABNORMAL: Final = frozenset({Type.STALLED, Type.RECONCILING, Type.TOOLS_SUSPECT})
 NOTE_LENGTH: Final = 1024
 
 log = logging.getLogger(__name__)
@@ -151,6 +159,7 @@ def transitions(
         and condition["status"] != stood.get(condition["type"])
         and (condition["type"] in stood or not _is_good(condition))
         and condition["status"] != "Unknown"
+        and condition["reason"] != Reason.NOT_REQUESTED
     ]
 
 

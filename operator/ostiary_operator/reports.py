@@ -118,6 +118,11 @@ class Reports:
         poll = self._polls.get(uid)
         return poll.answer if poll else None
 
+    def all(self) -> tuple[StatusReport, ...]:
+        """The latest of each proxy that answers."""
+        answers = (poll.answer for poll in self._polls.values())
+        return tuple(it for it in answers if isinstance(it, StatusReport))
+
     def _stop(self, uid: str) -> None:
         poll = self._polls.pop(uid)
         if poll.task:

@@ -44,11 +44,13 @@ class Resource:
 
 SERVERS: Final = Resource("ostiary.dev", "v1alpha1", "mcpservers", "MCPServer")
 POLICIES: Final = Resource("ostiary.dev", "v1alpha1", "mcpaccesspolicies", "MCPAccessPolicy")
+TOKENS: Final = Resource("ostiary.dev", "v1alpha1", "mcpaccesstokens", "MCPAccessToken")
 NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 NETWORK_POLICIES: Final = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 PODS: Final = Resource("", "v1", "pods", "Pod", MANAGED)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", MANAGED)
-SERVICES: Final = Resource("", "v1", "services", "Service", MANAGED)
+# Every Service: `spec.service` names one that is not ours.
+SERVICES: Final = Resource("", "v1", "services", "Service")
 ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount", MANAGED)
 # The settings ConfigMap belongs to the chart, whose managed-by is Helm: both bear the name.
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap", NAMED)
@@ -57,6 +59,20 @@ BUDGETS: Final = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruption
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+ADMISSION_POLICIES: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicy",
+    namespaced=False,
+)
+ADMISSION_BINDINGS: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicyBinding",
+    namespaced=False,
+)
 CRDS: Final = Resource(
     "apiextensions.k8s.io",
     "v1",
@@ -65,7 +81,7 @@ CRDS: Final = Resource(
     namespaced=False,
 )
 
-ROOTS: Final = (SERVERS, POLICIES)
+ROOTS: Final = (SERVERS, POLICIES, TOKENS)
 """What users write."""
 CHILDREN: Final = (
     ACCOUNTS,

@@ -6,12 +6,12 @@ is made now would only stand in their way.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ostiary_proxy.config import StatusReport
+from ostiary_proxy.config import ObservedReport, StatusReport
 
-from .api import Invalid, MCPAccessPolicy, MCPServer
+from .api import Invalid, MCPAccessPolicy, MCPAccessToken, MCPServer
 from .cache import Cache, is_leaving
 from .cluster import NamespaceEnding
 from .controller import Key
@@ -21,8 +21,9 @@ from .observe import Observer
 from .produce import Producer, Product
 from .publish import Publisher
 from .render.deployment import pod_labels
+from .render.workload import Workload
 from .reports import Reports
-from .resources import NAMESPACES, SERVERS, Manifest
+from .resources import SERVERS, Manifest
 from .status import (
     Enforcement,
     Observed,
@@ -43,8 +44,9 @@ class Memory:
     product: Product | None = None
     enforced: Enforcement | None = None
     """None until the proxies of all its pods were asked."""
-    told: Mapping[str, int] | None = None
-    """Policies in the document when the policies were last told of it."""
+    told: tuple[Mapping[str, int], tuple[ObservedReport, ...]] | None = None
+    """Policies and tokens in the document, and counts of what only observes, when they were last
+    told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Servers:
         if manifest is None:
             self._forget(key)
             return None
-        if is_leaving(manifest) or self._is_ending(key.namespace):
+        if is_leaving(manifest) or self._cache.is_ending(key.namespace):
             self._reports.follow(key, {})
             return None
         server = self._models.server(manifest)
@@ -102,15 +104,30 @@ class Servers:
             # The namespace's own event may come later than the refusal.
             return None
 
-    def enforced(self, server: MCPServer, policy: MCPAccessPolicy) -> Enforcement | None:
-        """How many pods enforce this version of a policy: none while the document lacks it, and
-        not known (None) before their proxies were asked."""
+    def enforced(
+        self, server: MCPServer, policy: MCPAccessPolicy | MCPAccessToken
+    ) -> Enforcement | None:
+        """How many pods enforce this version of a policy, or take a token: none while the document
+        lacks it, and not known (None) before their proxies were asked."""
         memory = self._memories.get(Key(SERVERS, server.metadata.namespace, server.metadata.name))
-        if memory is None or memory.enforced is None or memory.product is None:
+        if memory is None or memory.uid != server.metadata.uid:
+            return None
+        if memory.enforced is None or memory.product is None:
             return None
         if memory.product.covered.get(policy.metadata.uid) == policy.metadata.generation:
             return memory.enforced
         return Enforcement(0, memory.enforced.pods, 0)
+
+    def observed(self, server: MCPServer) -> tuple[ObservedReport, ...]:
+        """What the proxies counted for policies that only observe, of each pod."""
+        answers = self._observer.answers(self._observer.pods(server)).values()
+        return tuple(
+            observed
+            for answer in answers
+            if isinstance(answer, StatusReport)
+            for backend in answer.servers
+            for observed in backend.observed
+        )
 
     async def _reconcile(self, key: Key, manifest: Manifest, server: MCPServer) -> float | None:
         memory = self._memory(key, server)
@@ -123,6 +140,7 @@ class Servers:
             delays.append(await self._nudge(product.target, pods))
         complaints = await self._observer.complaints(pods.manifests, self._now())
         observed = self._observed(server, pods, product, complaints.events)
+        observed = replace(observed, protection_widened_by=await self._protection_widened(product))
         self._tell_policies(server, memory, observed)
         status = server_status(server, observed, manifest.get("status", {}), self._now())
         await self._publisher.publish(SERVERS, manifest, status)
@@ -158,7 +176,15 @@ class Servers:
             widened_by=self._observer.widening(server, pod_labels(server), product.network_policy),
             policies=product.view.policies,
             namespaces=product.view.namespaces,
+            workload=product.view.workload,
+            protection=self._observer.protection(server),
         )
+
+    async def _protection_widened(self, product: Product) -> tuple[str, ...]:
+        workload, protection = product.view.workload, product.protection
+        if protection is None or not isinstance(workload, Workload):
+            return ()
+        return await self._observer.protection_widening(workload, protection)
 
     def _tell_policies(self, server: MCPServer, memory: Memory, observed: Observed) -> None:
         asked = self._observer.addresses(observed.pods).keys() <= observed.reports.keys()
@@ -166,8 +192,9 @@ class Servers:
             return
         covered = memory.product.covered if memory.product else {}
         now = enforcement(observed, replicas=wanted_replicas(server))
-        if (now, covered) != (memory.enforced, memory.told):
-            memory.enforced, memory.told = now, covered
+        telling = (covered, self.observed(server))
+        if (now, telling) != (memory.enforced, memory.told):
+            memory.enforced, memory.told = now, telling
             self._enforcement_changed(server.metadata.namespace)
 
     def _memory(self, key: Key, server: MCPServer) -> Memory:
@@ -182,8 +209,3 @@ class Servers:
         if memory := self._memories.pop(key, None):
             self._producer.forget(key.namespace, memory.uid)
             self._publisher.forget(memory.uid)
-
-    def _is_ending(self, namespace: str) -> bool:
-        """Or is gone: a namespace may vanish before all that was in it."""
-        manifest = self._cache.get(NAMESPACES, "", namespace)
-        return manifest is None or is_leaving(manifest)

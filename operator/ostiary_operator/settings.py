@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from .trusted_issuers import IssuerList
+
 SETTINGS_KEY: Final = "settings.yaml"
 """Key of the document in the settings ConfigMap."""
 
@@ -54,7 +56,7 @@ class Defaults(_Closed):
 
 class Resources(_Closed):
     requests: dict[str, str] = {"cpu": "50m", "memory": "96Mi"}
-    limits: dict[str, str] = {"memory": "256Mi"}
+    limits: dict[str, str] = {"cpu": "1", "memory": "256Mi"}
 
     @field_validator("requests", "limits", mode="before")
     @classmethod
@@ -65,7 +67,7 @@ class Resources(_Closed):
         return value
 
 
-class ClusterSettings(_Closed):
+class ClusterSettings(_Closed, IssuerList):
     """The document `settings.yaml` of the settings ConfigMap."""
 
     proxyImage: Annotated[str, Field(min_length=1, max_length=512)]
@@ -84,6 +86,13 @@ class ClusterSettings(_Closed):
     proxyRollout: Literal["Batched", "OnNextChange"] = "Batched"
     """How a new proxy image, or another change that no owner made, reaches running servers: a few
     at a time, or each at its owner's next edit."""
+    policyNamespace: Annotated[str, Field(max_length=63)] = ""
+    """Whose MCPAccessPolicies of scope Cluster are ceilings; empty: nobody's are."""
+
+    @property
+    def issuer_urls(self) -> frozenset[str]:
+        """OIDC issuers that policies may name."""
+        return frozenset(it.url for it in self.issuers)
 
     @field_validator("clusterCIDRs")
     @classmethod

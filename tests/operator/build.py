@@ -3,7 +3,15 @@
 import copy
 from typing import Any
 
-from ostiary_operator.api import Invalid, MCPAccessPolicy, MCPServer, parse_policy, parse_server
+from ostiary_operator.api import (
+    Invalid,
+    MCPAccessPolicy,
+    MCPAccessToken,
+    MCPServer,
+    parse_policy,
+    parse_server,
+    parse_token,
+)
 from ostiary_operator.settings import ClusterSettings, OperatorEnv
 
 ENV = OperatorEnv(namespace="ostiary-system", serviceAccount="ostiary-operator")
@@ -13,6 +21,22 @@ HTTP: dict[str, Any] = {
     "image": "registry.example/notes:1",
     "transport": {"streamableHTTP": {"port": 8000}},
 }
+REMOTE: dict[str, Any] = {
+    "remote": {"url": "https://mcp.example.com/mcp"},
+    "upstream": {
+        "headers": [{"name": "Authorization", "secretKeyRef": {"name": "saas", "key": "token"}}]
+    },
+}
+SERVICE: dict[str, Any] = {"service": {"name": "legacy-mcp", "port": 80, "protect": True}}
+LEGACY: dict[str, Any] = {
+    "metadata": {"name": "legacy-mcp", "namespace": "tools", "uid": "s-1"},
+    "spec": {
+        "selector": {"app": "legacy"},
+        "ports": [{"port": 80, "targetPort": "web"}],
+        "clusterIP": "10.96.3.4",
+    },
+}
+"""The Service that `SERVICE` names."""
 
 
 def server_manifest(
@@ -40,13 +64,25 @@ def http(**more: Any) -> MCPServer:
     return server(HTTP | more)
 
 
+def remote(**more: Any) -> MCPServer:
+    return server(REMOTE | more)
+
+
+def service(**more: Any) -> MCPServer:
+    return server(SERVICE | more)
+
+
 def rule(
-    *entries: dict[str, Any], name: str = "callers", allow: dict[str, Any] | None = None
+    *entries: dict[str, Any],
+    name: str = "callers",
+    allow: dict[str, Any] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     return {
         "name": name,
         "from": list(entries) or [accounts("default")],
         "allow": allow or {"tools": ["*"]},
+        **more,
     }
 
 
@@ -67,8 +103,9 @@ def policy_manifest(
     target: str | None = "time",
     selector: dict[str, Any] | None = None,
     deny: list[dict[str, Any]] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    spec: dict[str, Any] = {}
+    spec: dict[str, Any] = dict(more)
     if selector is not None:
         spec["selector"] = selector
     elif target is not None:
@@ -87,5 +124,33 @@ def policy_manifest(
 
 def policy(*rules: dict[str, Any], **more: Any) -> MCPAccessPolicy:
     parsed = parse_policy(policy_manifest(*rules, **more))
+    assert not isinstance(parsed, Invalid), str(parsed)
+    return parsed
+
+
+def token_manifest(name: str = "ci", **given: Any) -> dict[str, Any]:
+    """`sha256`, `user`, `expires`, `restrict` (places), and metadata."""
+    places = given.pop("restrict", ("tools/time",))
+    spec: dict[str, Any] = {
+        "sha256": given.pop("sha256", "a" * 64),
+        "expirationTime": given.pop("expires", "2030-01-01T00:00:00Z"),
+        "restrictTo": [
+            dict(zip(("kind", "namespace", "name"), ("MCPServer", *place.split("/")), strict=True))
+            for place in places
+        ],
+    }
+    if "user" in given:
+        spec["user"] = given.pop("user")
+    metadata = {"name": name, "namespace": "tools", "uid": f"t-{name}", "generation": 1}
+    return {
+        "apiVersion": "ostiary.dev/v1alpha1",
+        "kind": "MCPAccessToken",
+        "metadata": {**metadata, "creationTimestamp": "2029-06-01T00:00:00Z", **given},
+        "spec": spec,
+    }
+
+
+def token(name: str = "ci", **given: Any) -> MCPAccessToken:
+    parsed = parse_token(token_manifest(name, **given))
     assert not isinstance(parsed, Invalid), str(parsed)
     return parsed

@@ -13,6 +13,7 @@ from ostiary_operator.metrics import Metrics
 from ostiary_operator.render import names
 from ostiary_operator.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, POLICIES, SERVERS
 from ostiary_operator.settings import SETTINGS_KEY
+from ostiary_operator.trust import CONFIG_MAP
 
 TIME = Key(SERVERS, "tools", "time")
 
@@ -34,7 +35,7 @@ async def filled(cluster: Cluster) -> Operator:
     """As `__main__` fills it."""
     operator = Operator(cluster=cluster, env=ENV, metrics=Metrics())
     await operator.settings.load(cluster)
-    await operator.issuer.fetch()
+    await operator.trust.start()
     await operator.controller.fill()
     return operator
 
@@ -76,13 +77,15 @@ async def test_a_restarted_operator_knows_the_keys_that_proxies_were_told() -> N
     api = furnished()
     async with serving(api) as cluster:
         first = await filled(cluster)
-        await work_until(first, lambda: api.find(CONFIG_MAPS, "tools", names.config("time")))
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(first.trust.run())
+            await until(lambda: api.find(CONFIG_MAPS, ENV.namespace, CONFIG_MAP))
+            task.cancel()
         api.documents["/openid/v1/jwks"] = {"keys": [{"kid": "k-2", "kty": "RSA"}]}
 
         second = await filled(cluster)
-        second.issuer.remember(second.told_before())
 
-    assert [key["kid"] for key in second.issuer.issuers[0].keys] == ["k-1", "k-2"]
+    assert [key["kid"] for key in second.trust.issuers[0].keys] == ["k-1", "k-2"]
 
 
 async def test_new_token_keys_concern_every_server() -> None:
@@ -93,6 +96,6 @@ async def test_new_token_keys_concern_every_server() -> None:
             operator.queue.done(await operator.queue.get() or TIME)
         api.documents["/openid/v1/jwks"] = {"keys": [{"kid": "k-2", "kty": "RSA"}]}
 
-        await operator.issuer.fetch()
+        await operator.trust.start()
 
         assert await operator.queue.get() == TIME

@@ -4,7 +4,7 @@ from typing import Any
 
 from ostiary_operator import cache as module
 from ostiary_operator.cache import Cache, Change, controller_of, is_leaving, version_of
-from ostiary_operator.resources import PODS, SERVICES, Manifest
+from ostiary_operator.resources import NAMESPACES, PODS, SERVICES, Manifest
 
 
 def pod(name: str = "a", *, uid: str = "", version: int = 1, **metadata: Any) -> Manifest:
@@ -193,3 +193,12 @@ def test_an_object_with_a_deletion_time_is_leaving() -> None:
 
 def test_an_object_without_a_version_is_older_than_any() -> None:
     assert version_of({"metadata": {"name": "a"}}) == 0
+
+
+def test_a_namespace_that_is_leaving_or_gone_is_ending() -> None:
+    cache = Cache()
+    for name, more in (("here", {}), ("leaving", {"deletionTimestamp": "now"})):
+        metadata = {"name": name, "uid": name, "resourceVersion": "1", **more}
+        cache.see(NAMESPACES, {"metadata": metadata})
+
+    assert [cache.is_ending(it) for it in ("here", "leaving", "gone")] == [False, True, True]

@@ -119,14 +119,22 @@ def test_columns_are_the_documented_ones() -> None:
             ("TARGETS", False),
             ("AGE", False),
         ],
+        "MCPAccessToken": [
+            ("READY", False),
+            ("USER", False),
+            ("OPENS", False),
+            ("ENFORCED", False),
+            ("EXPIRES", False),
+            ("AGE", False),
+        ],
     }
 
 
 def test_names_claim_nothing_that_others_own() -> None:
     names = [definition(kind)["spec"]["names"] for kind in KINDS]
 
-    assert [it["shortNames"] for it in names] == [["oserver"], ["opolicy"]]
-    assert [it["categories"] for it in names] == [["ostiary"], ["ostiary"]]
+    assert [it["shortNames"] for it in names] == [["oserver"], ["opolicy"], ["otoken"]]
+    assert [it["categories"] for it in names] == [["ostiary"]] * 3
 
 
 def test_a_server_can_be_scaled() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.operator.build import ENV, SETTINGS, policy, rule, stdio
 
-from ostiary_operator.document import Document, choose, generation_of, issuers_in
+from ostiary_operator.document import Document, choose, generation_of
 from ostiary_operator.render import ServerView
 from ostiary_operator.resources import Manifest
 from ostiary_proxy.config import Issuer, ProxyConfig
@@ -141,10 +141,3 @@ def test_a_document_that_does_not_fit_is_said_to_be_too_large() -> None:
 )
 def test_a_generation_is_a_whole_number_above_zero(text: str, generation: int) -> None:
     assert generation_of(text) == generation
-
-
-def test_the_issuers_of_a_document_are_read_back() -> None:
-    told = chosen(ServerView(issuers=(ISSUER,)))
-
-    assert issuers_in(holding(told.text)) == (ISSUER,)
-    assert issuers_in(holding("broken")) == ()

@@ -12,7 +12,8 @@ from tests.operator.fake_api import FakeApi, serving
 from tests.operator.hand_clock import HandClock
 
 from ostiary_operator.cluster import Unreachable
-from ostiary_operator.issuers import DROP_AFTER_SECONDS, SOONEST_SECONDS, ClusterIssuer
+from ostiary_operator.issuers import SOONEST_SECONDS, ClusterIssuer
+from ostiary_operator.token_keys import DROP_AFTER_SECONDS
 from ostiary_proxy.config import Issuer
 
 NAME = "https://kubernetes.default.svc"

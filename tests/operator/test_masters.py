@@ -17,7 +17,7 @@ from tests.operator.hand_clock import HandClock
 from ostiary_operator.apply import Children
 from ostiary_operator.cache import Cache
 from ostiary_operator.cluster import Cluster, QuotaExceeded, Unreachable
-from ostiary_operator.masters import MISSING_SECONDS, Held, Masters
+from ostiary_operator.masters import MISSING_SECONDS, SETTLED, Held, Masters
 from ostiary_operator.metrics import Metrics
 from ostiary_operator.nudge import Target
 from ostiary_operator.resources import CONFIG_MAPS, SECRETS
@@ -149,6 +149,35 @@ async def test_an_old_master_gets_a_successor_and_goes_when_its_sessions_have_en
 
         assert numbers(held) == [1]
         assert it.exists(0)[0] is False
+
+
+async def test_a_new_master_seals_once_every_pod_holds_it() -> None:
+    async with rig() as it:
+        await it.ensure()
+        it.now += timedelta(days=31)
+        await it.ensure()
+        some = await it.ensure(target(1, 0), report(1, 0), report(0))
+        behind = await it.ensure(target(1, 0), report(1, 0), report(1, 0, generation=9))
+        every = await it.ensure(target(1, 0), report(1, 0), report(0, 1))
+        later = await it.ensure(target(1, 0), report(1, 0), report(0))
+        it.restart()
+        forgotten = await it.ensure()
+        it.now += SETTLED + timedelta(seconds=1)
+        settled = await it.ensure()
+
+    assert [sealing(held) for held in (some, behind, every, later, forgotten, settled)] == [
+        [0],
+        [0],
+        [1, 0],
+        [1, 0],
+        [0],
+        [1, 0],
+    ]
+    assert {tuple(numbers(held)) for held in (some, every, settled)} == {(1, 0)}
+
+
+def sealing(held: Held) -> list[int]:
+    return [key.number for key in held.keys if key.seals]
 
 
 async def test_after_a_crash_between_the_two_posts_the_lost_master_gets_a_successor() -> None:

@@ -35,7 +35,7 @@ async def test_the_metrics_page_tells_what_was_counted() -> None:
 async def test_every_metric_of_ours_says_what_it_means() -> None:
     ours = [f for f in Metrics().registry.collect() if f.name.startswith("ostiary_")]
 
-    assert len(ours) == 8
+    assert len(ours) == 10
     assert all(family.documentation.endswith(".") for family in ours)
 
 

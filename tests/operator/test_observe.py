@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.operator.build import server, stdio
+from tests.operator.build import LEGACY, server, service, stdio
 from tests.operator.cluster_state import pod
 from tests.operator.fake_api import FakeApi, Refusal, Seen, serving
 
@@ -12,8 +12,17 @@ from ostiary_operator.cluster import Cluster
 from ostiary_operator.metrics import Metrics
 from ostiary_operator.observe import LATEST_LOOK, SOONEST_LOOK, Observer
 from ostiary_operator.render import names
+from ostiary_operator.render.network import render_protection
+from ostiary_operator.render.workload import Unusable, Workload
 from ostiary_operator.reports import Reports
-from ostiary_operator.resources import DEPLOYMENTS, EVENTS, NAMESPACES, NETWORK_POLICIES, PODS
+from ostiary_operator.resources import (
+    DEPLOYMENTS,
+    EVENTS,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    PODS,
+    SERVICES,
+)
 
 CREATED = datetime(2026, 7, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -153,6 +162,27 @@ async def test_a_pod_that_waits_long_is_looked_at_seldom() -> None:
     assert found.look_again == LATEST_LOOK
 
 
+async def test_a_pod_that_waits_for_more_than_a_day_is_still_asked_after() -> None:
+    api = FakeApi()
+    async with serving(api) as cluster:
+        found = await observer(cluster, Cache()).complaints(
+            (waiting_pod(),), CREATED + timedelta(days=1, seconds=1)
+        )
+
+    assert found.look_again == LATEST_LOOK
+    assert [request.path for request in api.requests] == ["/api/v1/namespaces/tools/events"]
+
+
+async def test_a_pod_from_a_clock_ahead_of_ours_was_just_made() -> None:
+    api = FakeApi()
+    async with serving(api) as cluster:
+        found = await observer(cluster, Cache()).complaints(
+            (waiting_pod(),), CREATED - timedelta(seconds=5)
+        )
+
+    assert (found.look_again, api.requests) == (SOONEST_LOOK, [])
+
+
 async def test_pods_that_run_or_are_not_scheduled_ask_for_nothing() -> None:
     api = FakeApi()
     async with serving(api) as cluster:
@@ -178,3 +208,56 @@ async def test_events_that_may_not_be_read_explain_nothing_and_break_nothing() -
 
     assert found.events == ()
     assert found.look_again == 5.0
+
+
+async def test_the_service_of_a_server_is_read_as_it_stands() -> None:
+    async with serving(FakeApi()) as cluster:
+        cache = Cache()
+        before = observer(cluster, cache).workload(service())
+        cache.see(SERVICES, LEGACY)
+        after = observer(cluster, cache).workload(service())
+        image = observer(cluster, cache).workload(stdio())
+
+    assert isinstance(before, Unusable)
+    assert after == Workload({"app": "legacy"}, "web", 80)
+    assert image is None
+
+
+def opening(name: str, selector: dict[str, str], **rule: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "tools", "uid": f"n-{name}"},
+        "spec": {"podSelector": {"matchLabels": selector}, "ingress": [rule]},
+    }
+
+
+async def test_what_opens_a_protected_service_is_told_by_the_labels_of_its_pods() -> None:
+    workload = Workload({"app": "legacy"}, "web", 80)
+    protection = render_protection(service(), workload)
+    assert protection is not None
+    front = {"podSelector": {"matchLabels": {"ostiary.dev/server": "time"}}}
+    async with serving(FakeApi()) as cluster:
+        cache = Cache()
+        for other in (
+            protection | {"metadata": protection["metadata"] | {"uid": "n-own"}},
+            opening("all-of-it", {"app": "legacy"}),
+            opening("metrics", {"tier": "old"}, ports=[{"port": "metrics"}]),
+            opening("the-same", {"app": "legacy"}, **{"from": [front], "ports": [{"port": "web"}]}),
+            opening("another-app", {"app": "other"}),
+            opening("of-no-pod-of-it", {"tier": "new"}),
+        ):
+            cache.see(NETWORK_POLICIES, other)
+        none = await observer(cluster, cache).protection_widening(workload, protection)
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "legacy-1",
+                "namespace": "tools",
+                "labels": {"app": "legacy", "tier": "old"},
+            },
+        }
+        await cluster.create(PODS, manifest, manager="test")
+        some = await observer(cluster, cache).protection_widening(workload, protection)
+
+    assert none == ("all-of-it",)
+    assert some == ("all-of-it", "metrics")

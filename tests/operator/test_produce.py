@@ -11,12 +11,12 @@ from tests.operator.build import ENV, STDIO, policy_manifest, rule, server_manif
 from tests.operator.cluster_state import report
 from tests.operator.fake_api import FakeApi, Refusal, Seen, serving
 from tests.operator.hand_clock import HandClock
+from tests.operator.trusting import trusting
 
 from ostiary_operator.api import MCPServer, Reason, parse_server
 from ostiary_operator.apply import Children
 from ostiary_operator.cache import Cache
 from ostiary_operator.cluster import Cluster, NamespaceEnding, Unreachable
-from ostiary_operator.issuers import ClusterIssuer
 from ostiary_operator.live_settings import LiveSettings
 from ostiary_operator.masters import Masters
 from ostiary_operator.metrics import Metrics
@@ -63,8 +63,8 @@ class Bench:
             cache=self.cache, namespace=ENV.namespace, name=ENV.settingsConfigMap
         )
         await settings.load(self.cluster)
-        self.issuer = ClusterIssuer(cluster=self.cluster, clock=clock, changed=lambda: None)
-        await self.issuer.fetch()
+        self.trust = trusting(self.cluster, settings, clock)
+        await self.trust.start()
         reports = Reports(
             token_file=Path("token"),
             metrics=metrics,
@@ -77,7 +77,7 @@ class Bench:
             models=models,
             settings=settings,
             env=ENV,
-            issuer=self.issuer,
+            trust=self.trust,
             writer=writer,
             masters=Masters(
                 cluster=self.cluster,
@@ -88,6 +88,7 @@ class Bench:
             ),
             observer=Observer(cluster=self.cluster, cache=self.cache, reports=reports),
             rollout=Rollout(clock=clock),
+            tokens=models.tokens,
             now=lambda: NOW,
         )
         self.api.forget_requests()

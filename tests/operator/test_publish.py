@@ -5,7 +5,7 @@ import pytest
 from tests.operator.build import server_manifest
 from tests.operator.fake_api import FakeApi, Refusal, Seen, serving
 
-from ostiary_operator.cache import Cache
+from ostiary_operator.cache import Cache, Change
 from ostiary_operator.cluster import Cluster, Unreachable
 from ostiary_operator.metrics import Metrics
 from ostiary_operator.publish import Publisher, transitions
@@ -63,6 +63,32 @@ async def test_a_status_is_applied_to_that_very_object_and_seen_at_once() -> Non
     assert "spec" not in request.body
     assert seen is not None
     assert seen["status"] == status(condition("Ready", "True"))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [{"generation": 3}, {"labels": {"team": "a"}}, {"deletionTimestamp": "2026-07-01T12:00:00Z"}],
+    ids=lambda edit: next(iter(edit)),
+)
+async def test_an_edit_that_comes_while_a_status_is_written_is_left_to_the_watch(
+    edit: dict[str, Any],
+) -> None:
+    api, cache = FakeApi(), Cache()
+    async with serving(api) as cluster:
+        manifest = api.put(SERVERS, server_manifest())
+        cache.see(SERVERS, manifest)
+        edited = api.put(SERVERS, {**manifest, "metadata": manifest["metadata"] | edit})
+
+        await publisher(cluster, cache).publish(
+            SERVERS, manifest, status(condition("Ready", "True"))
+        )
+
+    written = live_of(api)
+    assert status_of(api) == status(condition("Ready", "True"))
+    assert cache.get(SERVERS, "tools", "time") == manifest
+    # Either event of the watch is news, and so somebody acts on it.
+    assert cache.see(SERVERS, edited) == Change(SERVERS, manifest, edited)
+    assert cache.see(SERVERS, written) == Change(SERVERS, edited, written)
 
 
 async def test_nothing_is_written_when_nothing_changed() -> None:

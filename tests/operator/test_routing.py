@@ -1,6 +1,14 @@
 from typing import Any
 
-from tests.operator.build import accounts, policy_manifest, rule, server_manifest
+from tests.operator.build import (
+    LEGACY,
+    SERVICE,
+    accounts,
+    policy_manifest,
+    rule,
+    server_manifest,
+    token_manifest,
+)
 
 from ostiary_operator.cache import Cache
 from ostiary_operator.controller import Key
@@ -13,6 +21,8 @@ from ostiary_operator.resources import (
     PODS,
     POLICIES,
     SERVERS,
+    SERVICES,
+    TOKENS,
     Manifest,
     Resource,
 )
@@ -114,16 +124,39 @@ def test_new_labels_of_a_namespace_concern_only_policies_that_select_by_them() -
     assert routed.see(NAMESPACES, namespace("agents", team="b")) == set()
 
 
-def test_a_namespace_that_begins_to_end_concerns_its_servers() -> None:
+def test_a_namespace_that_comes_after_what_is_in_it_concerns_it() -> None:
+    assert furnished().see(NAMESPACES, namespace("tools")) == {TIME, NOTES, CALLERS}
+
+
+def test_a_namespace_that_begins_to_end_concerns_what_is_in_it() -> None:
     routed = furnished()
     routed.see(NAMESPACES, namespace("tools"))
 
     keys = routed.see(NAMESPACES, namespace("tools"), deletionTimestamp="2026-07-01T12:00:00Z")
 
-    assert keys == {TIME, NOTES}
+    assert keys == {TIME, NOTES, CALLERS}
 
 
-def test_the_settings_concern_every_server_and_another_config_map_none() -> None:
+def test_a_ceiling_concerns_servers_wherever_they_are() -> None:
+    routed = furnished()
+    routed.see(SERVERS, server_manifest(name="far", uid="far", namespace="other"))
+    routed.see(NAMESPACES, namespace("other", team="a"))
+    over = {"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}
+    top = policy_manifest(
+        rule(), name="top", namespace="admin", target=None, scope="Cluster", namespaces=over
+    )
+    far, ceiling = Key(SERVERS, "other", "far"), Key(POLICIES, "admin", "top")
+
+    made = routed.see(POLICIES, top, uid="top")
+    relabelled = routed.see(NAMESPACES, namespace("other", team="b"))
+    another = routed.see(SERVERS, server_manifest(name="new", uid="new", namespace="other"))
+
+    assert made == {far, ceiling}
+    assert relabelled == {far, ceiling}
+    assert another == {Key(SERVERS, "other", "new"), ceiling}
+
+
+def test_the_settings_concern_every_root_and_another_config_map_none() -> None:
     routed = furnished()
     routed.see(SERVERS, server_manifest(name="far", uid="far", namespace="other"))
     place, name = SETTINGS
@@ -131,7 +164,7 @@ def test_the_settings_concern_every_server_and_another_config_map_none() -> None
     settings = routed.see(CONFIG_MAPS, child("ConfigMap", name, place))
     other = routed.see(CONFIG_MAPS, child("ConfigMap", "else", place))
 
-    assert settings == {TIME, NOTES, Key(SERVERS, "other", "far")}
+    assert settings == {TIME, NOTES, CALLERS, Key(SERVERS, "other", "far")}
     assert other == set()
 
 
@@ -164,3 +197,67 @@ def test_a_child_whose_label_was_changed_concerns_the_server_before_and_after() 
 
     assert changed == {TIME, NOTES}
     assert taken_off == {NOTES}
+
+
+def test_a_service_of_somebodys_own_concerns_the_servers_that_stand_before_it() -> None:
+    routed = furnished()
+    front = server_manifest(SERVICE, name="front", uid="u-front")
+    routed.see(SERVERS, front)
+
+    made = routed.see(SERVICES, LEGACY)
+    other = routed.see(
+        SERVICES, {**LEGACY, "metadata": {**LEGACY["metadata"], "name": "web", "uid": "s-2"}}
+    )
+    gone = routed.lose(SERVICES, LEGACY)
+
+    assert made == gone == {Key(SERVERS, "tools", "front")}
+    assert other == set()
+
+
+CI = Key(TOKENS, "tools", "ci")
+
+
+def test_a_token_concerns_the_servers_it_is_restricted_to() -> None:
+    routed = furnished()
+
+    assert routed.see(TOKENS, token_manifest()) == {CI, TIME}
+    every = token_manifest("all", restrict=("tools/*", "shop/*"), sha256="b" * 64)
+    assert routed.see(TOKENS, every) == {Key(TOKENS, "tools", "all"), TIME, NOTES}
+    absent = token_manifest("no", restrict=("tools/none",), sha256="c" * 64)
+    assert routed.see(TOKENS, absent) == {Key(TOKENS, "tools", "no")}
+
+
+def test_our_own_status_of_a_token_concerns_nobody_else() -> None:
+    routed = furnished()
+    routed.see(TOKENS, token_manifest())
+
+    assert routed.see(TOKENS, token_manifest() | {"status": {"opens": 1}}) == {CI}
+
+
+def test_a_token_that_goes_concerns_its_servers_and_whoever_has_the_same_hash() -> None:
+    routed = furnished()
+    routed.see(TOKENS, token_manifest())
+    routed.see(TOKENS, token_manifest("twin", restrict=("tools/notes",)))
+
+    keys = routed.lose(TOKENS, token_manifest())
+
+    assert keys == {CI, Key(TOKENS, "tools", "twin"), TIME, NOTES}
+
+
+def test_a_token_that_is_being_deleted_is_as_good_as_gone() -> None:
+    routed = furnished()
+    routed.see(TOKENS, token_manifest())
+
+    leaving = token_manifest(deletionTimestamp="2029-06-02T00:00:00Z")
+
+    assert TIME in routed.see(TOKENS, leaving)
+
+
+def test_a_policy_concerns_the_tokens_of_its_namespace() -> None:
+    routed = furnished()
+    routed.see(TOKENS, token_manifest(namespace="shop"))
+    routed.see(TOKENS, token_manifest("other", restrict=("shop/*",), sha256="b" * 64))
+
+    keys = routed.see(POLICIES, policy_manifest(rule(), deny=[]), generation=2)
+
+    assert keys == {CALLERS, TIME, Key(TOKENS, "shop", "ci")}

@@ -169,7 +169,9 @@ def test_a_policy_is_enforced_edited_and_taken_away(settled: World) -> None:
     assert [settled.call(pod, token) for pod in settled.pods] == [403, 403]
 
     settled.kubectl("-n", settled.namespace, "delete", "mcpaccesspolicy", "callers")
-    settled.kubelet.until(lambda: not settled.document()["servers"][0]["policies"], what="no rule")
+    settled.kubelet.until(
+        lambda: not settled.document()["servers"][0].get("policies"), what="no rule"
+    )
     settled.settle()
     assert [settled.call(pod, token) for pod in settled.pods] == [403, 403]
 

@@ -21,7 +21,7 @@ def granting(kubectl: Kubectl, namespace: str, name: str) -> list[str]:
     if not found:
         return []
     document = json.loads(found["data"]["config.json"])
-    return [it["name"] for it in document["servers"][0]["policies"]]
+    return [it["name"] for it in document["servers"][0].get("policies", ())]
 
 
 def told(kubectl: Kubectl, namespace: str, name: str, kind: str, reason: str) -> Any:
@@ -141,3 +141,32 @@ def test_an_invalid_rule_grants_nothing_while_the_others_and_every_deny_stand(
     kubectl.eventually(
         "mcpserver", "time", lambda it: it["status"].get("callers") == 1, namespace=namespace
     )
+
+
+def test_what_only_the_operator_can_see_is_wrong_is_a_condition(
+    kubectl: Kubectl, namespace: str
+) -> None:
+    who = [{"serviceAccounts": {"names": ["planner"]}}]
+    every = {"tools": ["*"]}
+    good = {"name": "good", "from": who, "allow": every, "when": "args.n < 3"}
+    bad = {"name": "bad", "from": who, "allow": every, "when": "args.n < nothing"}
+    people = {"name": "people", "from": [{"oidc": {"issuer": "https://id.example"}}]}
+    top = policy(namespace, "top", scope="Cluster", namespaces={"from": "All"})
+    del top["spec"]["selector"]
+    kubectl.apply(
+        server(namespace),
+        policy(namespace, "expression", rules=[good, bad]),
+        policy(namespace, "issuer", rules=[people | {"allow": every}]),
+        top,
+    )
+
+    found = told(kubectl, namespace, "expression", "Accepted", "Invalid")
+    assert "spec.rules[1].when: character 10" in condition(found, "Accepted")["message"]
+    told(kubectl, namespace, "issuer", "Accepted", "IssuerNotConfigured")
+    told(kubectl, namespace, "top", "Accepted", "NeedsClusterScope")
+    eventually(
+        lambda: granting(kubectl, namespace, "time") == ["expression", "issuer"], what="the others"
+    )
+    text = kubectl.json("-n", namespace, "get", "configmap", "time-proxy")["data"]["config.json"]
+    compiled = json.loads(text)["servers"][0]["policies"][0]["rules"]
+    assert [it["when"] for it in compiled] == ["args.n < 3"]

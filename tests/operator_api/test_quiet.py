@@ -68,19 +68,25 @@ def test_a_restart_and_ten_resyncs_write_nothing(
         stays_silent(control_plane, running, IDLE_SECONDS, since=mark)
 
 
+@pytest.mark.parametrize(("kind", "name"), [("mcpserver", "time"), ("mcpaccesspolicy", "callers")])
 def test_the_users_object_is_untouched_but_for_its_status(
-    launcher: Launcher, kubectl: Kubectl, namespace: str
+    launcher: Launcher, kubectl: Kubectl, namespace: str, kind: str, name: str
 ) -> None:
-    kubectl.apply(server(namespace), server_side=True)
-    before = manifest(kubectl, namespace)
+    kubectl.apply(server(namespace), policy(namespace), server_side=True)
+    before = manifest(kubectl, namespace, kind, name)
 
     with launcher.running() as running:
         leads(running)
-        kubectl.eventually(
-            "mcpserver", "time", lambda it: condition(it, "Ready"), namespace=namespace
-        )
+        kubectl.eventually(kind, name, lambda it: condition(it, "Ready"), namespace=namespace)
         eventually(lambda: kubectl.get("deployment", "time", namespace), what="the last child")
-    after = manifest(kubectl, namespace)
+        # The policy's status follows what becomes of the server.
+        kubectl.eventually(
+            "mcpaccesspolicy",
+            "callers",
+            lambda it: it.get("status", {}).get("enforced") == "0/1",
+            namespace=namespace,
+        )
+    after = manifest(kubectl, namespace, kind, name)
 
     assert after["spec"] == before["spec"]
     volatile = ("managedFields", "resourceVersion")
@@ -94,6 +100,6 @@ def test_the_users_object_is_untouched_but_for_its_status(
     assert set(status["fieldsV1"]) == {"f:status"}
 
 
-def manifest(kubectl: Kubectl, namespace: str) -> Any:
-    arguments = ["get", "mcpserver", "time", "-o", "json", "--show-managed-fields"]
+def manifest(kubectl: Kubectl, namespace: str, kind: str, name: str) -> Any:
+    arguments = ["get", kind, name, "-o", "json", "--show-managed-fields"]
     return json.loads(kubectl("-n", namespace, *arguments))

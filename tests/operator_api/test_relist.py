@@ -14,7 +14,7 @@ from tests.operator_api.manifests import policy, server
 
 def granted(kubectl: Kubectl, namespace: str) -> Any:
     found = kubectl.get("configmap", "time-proxy", namespace)
-    return found and json.loads(found["data"]["config.json"])["servers"][0]["policies"]
+    return found and json.loads(found["data"]["config.json"])["servers"][0].get("policies")
 
 
 @pytest.mark.timeout(240)

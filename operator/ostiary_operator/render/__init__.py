@@ -10,7 +10,7 @@ from .budget import render_budget
 from .config_map import render_config_map
 from .deployment import render_deployment
 from .meta import Manifest
-from .network import render_network_policy
+from .network import render_network_policy, render_protection
 from .proxy_config import ServerView
 from .service import render_pods_service, render_service
 from .widening import widened_by
@@ -44,7 +44,8 @@ def children(
     wanted = [
         render_account(server),
         render_config_map(server, document),
-        render_network_policy(server, view.policies, settings, env),
+        render_network_policy(server, view.policies, settings, env, view.workload),
+        render_protection(server, view.workload),
         render_service(server),
         render_pods_service(server),
         render_budget(server),

@@ -1,15 +1,26 @@
-"""The three containers of a server's pod.  Restricted Pod Security, whatever the spec says."""
+"""The containers of a server's pod: three, or the proxy alone.
+
+Restricted Pod Security, whatever the spec says.
+"""
 
 from typing import Any, Final
 
 from ostiary_operator.api import MCPServer
 from ostiary_operator.api.container import PROXY_UID, SERVER_GID, SERVER_UID
 from ostiary_operator.settings import ClusterSettings
-from ostiary_proxy.config import ADMIN_PORT, DRAIN_SOCKET, MCP_PORT, SHIM_DIR, STDIO_SOCKET
+from ostiary_proxy.config import (
+    ADMIN_PORT,
+    DRAIN_SOCKET,
+    MCP_PORT,
+    SHIM_DIR,
+    STDIO_SOCKET,
+    TLS_PORT,
+)
 
 from .meta import Manifest
 from .volumes import HOME, proxy_mounts, server_mounts, shim_mount
 
+TLS_PORT_NAME: Final = "mcp-tls"
 SHIM_IN_IMAGE: Final = "/opt/ostiary/shim"
 SHIM: Final = f"{SHIM_DIR}/shim"
 MAX_CHILDREN: Final = 272
@@ -29,13 +40,15 @@ def shim_installer(settings: ClusterSettings) -> Manifest:
     }
 
 
-def proxy_container(settings: ClusterSettings) -> Manifest:
+def proxy_container(server: MCPServer, settings: ClusterSettings) -> Manifest:
+    # Beside a server it is a native sidecar, which starts before and stops after it.  Alone it is
+    # the pod's container: SIGTERM makes it drain, as nothing else has to outlive that.
+    beside = {"restartPolicy": "Always"} if server.spec.image is not None else {}
     return {
         "name": "proxy",
         "image": settings.proxyImage,
         "imagePullPolicy": settings.proxyImagePullPolicy,
-        # A native sidecar: it starts before the server and stops after it.
-        "restartPolicy": "Always",
+        **beside,
         "env": [
             _pod_field("POD_NAME", "metadata.name"),
             _pod_field("POD_UID", "metadata.uid"),
@@ -44,6 +57,7 @@ def proxy_container(settings: ClusterSettings) -> Manifest:
         "ports": [
             {"name": "mcp", "containerPort": MCP_PORT, "protocol": "TCP"},
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
+            *([_tls_port()] if server.spec.tls else []),
         ],
         # Asking for the backend here would deadlock: the server waits for this probe.
         "startupProbe": _probe("/healthz", period=1, failures=60),
@@ -51,7 +65,7 @@ def proxy_container(settings: ClusterSettings) -> Manifest:
         "readinessProbe": _probe("/readyz", period=2, failures=3),
         "resources": settings.proxyResources.model_dump(),
         "securityContext": security_context(PROXY_UID, read_only_root=True),
-        "volumeMounts": proxy_mounts(),
+        "volumeMounts": proxy_mounts(server),
     }
 
 
@@ -89,7 +103,7 @@ def security_context(user: int, *, read_only_root: bool) -> Manifest:
 def _process(server: MCPServer) -> Manifest:
     """stdio: the shim starts the user's command.  HTTP: the image's own, or what the user said."""
     command, args = list(server.spec.command or ()), list(server.spec.args or ())
-    if server.spec.http is not None:
+    if server.spec.listens is not None:
         return _optional(command=command, args=args)
     shim = [SHIM, "--socket", STDIO_SOCKET, "--max-children", str(MAX_CHILDREN)]
     return {"command": [*shim, "--", *command, *args]}
@@ -100,6 +114,10 @@ def _environment(server: MCPServer) -> list[Manifest]:
     if any(variable["name"] == "HOME" for variable in given):
         return given
     return [{"name": "HOME", "value": HOME}, *given]
+
+
+def _tls_port() -> Manifest:
+    return {"name": TLS_PORT_NAME, "containerPort": TLS_PORT, "protocol": "TCP"}
 
 
 def _pod_field(name: str, path: str) -> Manifest:

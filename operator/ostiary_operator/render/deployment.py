@@ -1,4 +1,5 @@
-"""The Deployment of a server: the shim's installer, the proxy as a native sidecar, the server.
+"""The Deployment of a server: the shim's installer, the proxy as a native sidecar, the server; or
+the proxy alone, where the server is elsewhere.
 
 No digest of the config is in the pod template: a policy edit must reach running pods, not replace
 them.  The containers themselves are in `containers.py`, the volumes in `volumes.py`.
@@ -56,7 +57,7 @@ def _pod_metadata(server: MCPServer) -> Manifest:
     return {
         "labels": pod_labels(server),
         "annotations": {
-            "kubectl.kubernetes.io/default-container": "server",
+            "kubectl.kubernetes.io/default-container": "server" if server.spec.image else "proxy",
             **((given and given.annotations) or {}),
         },
     }
@@ -90,9 +91,18 @@ def _pod_spec(server: MCPServer, settings: ClusterSettings, replicas: int) -> Ma
             if spec.imagePullSecrets
             else {}
         ),
-        "initContainers": [shim_installer(settings), proxy_container(settings)],
-        "containers": [server_container(server)],
+        **_containers(server, settings),
         "volumes": volumes(server),
+    }
+
+
+def _containers(server: MCPServer, settings: ClusterSettings) -> Manifest:
+    proxy = proxy_container(server, settings)
+    if server.spec.image is None:
+        return {"containers": [proxy]}
+    return {
+        "initContainers": [shim_installer(settings), proxy],
+        "containers": [server_container(server)],
     }
 
 

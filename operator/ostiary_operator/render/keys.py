@@ -87,9 +87,18 @@ def render_key_secret(
     }
 
 
-def newest_first(keys: Iterable[Key]) -> tuple[SessionKey, ...]:
+def newest_first(keys: Iterable[Key], *, settled: Collection[int]) -> tuple[SessionKey, ...]:
+    """`settled`: numbers that every pod holds; the others open and do not seal yet, so that no
+    pod gives out an id that another cannot read."""
     ordered = sorted(keys, key=lambda key: (key.created, key.number), reverse=True)
-    return tuple(SessionKey(number=key.number, sha256=key.sha256) for key in ordered)
+    return tuple(
+        SessionKey(
+            number=key.number,
+            sha256=key.sha256,
+            seals=len(ordered) == 1 or key.number in settled,
+        )
+        for key in ordered
+    )
 
 
 def next_turn(

@@ -14,6 +14,11 @@ def network_policy(server: str) -> str:
     return server
 
 
+def protection(server: str) -> str:
+    """The NetworkPolicy on the pods of a Service that the proxy stands before."""
+    return f"{server}-proxy"
+
+
 def disruption_budget(server: str) -> str:
     return server
 

@@ -1,25 +1,25 @@
 """The NetworkPolicy of a server: the second wall, shaped by the same rules as the first.
 
-One function builds every peer of ours, because in one peer a namespaceSelector and a podSelector
-mean AND while in two they mean OR.
+Peers are built in `peers`.
 """
 
 import json
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import Any, Final
+from typing import Final
 
-from ostiary_operator.api import LABEL_NAMESPACE_NAME, MCPAccessPolicy, MCPServer
-from ostiary_operator.api.fields import Namespaces
+from ostiary_operator.api import MCPAccessPolicy, MCPServer
+from ostiary_operator.api.location import locate
 from ostiary_operator.api.network import METADATA_NETWORKS, EgressTo
-from ostiary_operator.api.policy import From
 from ostiary_operator.settings import ClusterSettings, OperatorEnv
-from ostiary_proxy.config import ADMIN_PORT, MCP_PORT
+from ostiary_proxy.config import ADMIN_PORT, MCP_PORT, TLS_PORT
 
 from . import names
 from .meta import Manifest, metadata, pod_selector
-from .selection import selecting
+from .peers import Peer, namespace_named, peer, subject_peer
+from .selection import granting
+from .workload import Unusable, Workload
 
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 NOT_PUBLIC: Final = (
@@ -32,11 +32,12 @@ NOT_PUBLIC: Final = (
     "fc00::/7",
     "fe80::/10",
     "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "168.63.129.16/32",  # Azure's own services
+    "192.0.0.192/32",  # Oracle's metadata
 )
 """Private, shared, loopback, link-local and translated addresses: never the internet."""
 DNS_PORTS: Final = (53, 5353)
-
-Peer = dict[str, Any]
 
 
 def render_network_policy(
@@ -44,6 +45,7 @@ def render_network_policy(
     policies: Iterable[MCPAccessPolicy],
     settings: ClusterSettings,
     env: OperatorEnv,
+    workload: Workload | Unusable | None = None,
 ) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -53,34 +55,31 @@ def render_network_policy(
             "podSelector": {"matchLabels": pod_selector(server)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": _ingress(server, policies, settings, env),
-            "egress": _egress(server, settings),
+            "egress": _egress(server, settings, workload),
         },
     }
 
 
-def peer(*, namespaces: Manifest | None = None, pods: Manifest | None = None) -> Peer:
-    """One peer: what is given must hold together.  Selectors are copied verbatim."""
-    given = {"namespaceSelector": namespaces, "podSelector": pods}
-    return {key: selector for key, selector in given.items() if selector is not None}
-
-
-def namespace_named(name: str) -> Manifest:
-    return {"matchLabels": {LABEL_NAMESPACE_NAME: name}}
-
-
-def subject_peer(entry: From, *, own: str) -> Peer:
-    """From where the entry's callers may connect; `own` is the policy's namespace."""
-    if entry.serviceAccounts is None:
-        return peer(namespaces={})
-    return peer(namespaces=_namespace_selector(entry.serviceAccounts.namespaces, own=own))
-
-
-def _namespace_selector(namespaces: Namespaces | None, *, own: str) -> Manifest:
-    if namespaces is None or namespaces.from_ == "Same":
-        return namespace_named(own)
-    if namespaces.from_ == "All" or namespaces.selector is None:
-        return {}
-    return namespaces.selector.as_manifest()
+def render_protection(server: MCPServer, workload: Workload | Unusable | None) -> Manifest | None:
+    """The wall around the pods of `spec.service`, where the owner asked for one."""
+    service = server.spec.service
+    if service is None or not service.protect or not isinstance(workload, Workload):
+        return None
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(server, names.protection(server.metadata.name)),
+        "spec": {
+            "podSelector": {"matchLabels": dict(workload.selector)},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [peer(pods={"matchLabels": pod_selector(server)})],
+                    "ports": [_tcp(workload.pod_port)],
+                }
+            ],
+        },
+    }
 
 
 def _ingress(
@@ -91,7 +90,7 @@ def _ingress(
 ) -> list[Manifest]:
     callers = [
         subject_peer(entry, own=policy.metadata.namespace)
-        for policy in selecting(policies, server)
+        for policy in granting(policies, server)
         for rule in policy.spec.rules or ()
         for entry in rule.from_
     ]
@@ -100,13 +99,21 @@ def _ingress(
         peer(namespaces=namespace_named(name))
         for name in sorted({env.namespace, settings.monitoring.namespace} - {""})
     ]
+    watched = {"from": watchers, "ports": [_tcp(ADMIN_PORT)]}
+    clients = [siblings, *_distinct(callers)]
+    if server.spec.tls is None:
+        return [{"from": clients, "ports": [_tcp(MCP_PORT)]}, watched]
+    # In plain text from pod to pod alone, which know each other by their addresses.
     return [
-        {"from": [siblings, *_distinct(callers)], "ports": [_tcp(MCP_PORT)]},
-        {"from": watchers, "ports": [_tcp(ADMIN_PORT)]},
+        {"from": [siblings], "ports": [_tcp(MCP_PORT)]},
+        {"from": clients, "ports": [_tcp(TLS_PORT)]},
+        watched,
     ]
 
 
-def _egress(server: MCPServer, settings: ClusterSettings) -> list[Manifest]:
+def _egress(
+    server: MCPServer, settings: ClusterSettings, workload: Workload | Unusable | None
+) -> list[Manifest]:
     dns = {
         "to": [dict(it) for it in settings.dns.peers],
         "ports": [
@@ -119,7 +126,24 @@ def _egress(server: MCPServer, settings: ClusterSettings) -> list[Manifest]:
         "to": [peer(pods={"matchLabels": pod_selector(server)})],
         "ports": [_tcp(MCP_PORT)],
     }
+    if server.spec.image is None:
+        return [dns, siblings, *_derived_egress(server, settings, workload)]
     return [dns, siblings, *_chosen_egress(server, settings)]
+
+
+def _derived_egress(
+    server: MCPServer, settings: ClusterSettings, workload: Workload | Unusable | None
+) -> list[Manifest]:
+    """To where the server is, and nowhere else."""
+    if isinstance(workload, Workload):
+        pods = peer(pods={"matchLabels": dict(workload.selector)})
+        return [{"to": [pods], "ports": [_tcp(workload.pod_port)]}]
+    location = locate(server.spec.remote.url) if server.spec.remote else None
+    if location is None:
+        return []
+    everywhere = [f"{location.host}/32"] if location.is_address else EVERYWHERE
+    closed = (*NOT_PUBLIC, *settings.clusterCIDRs)
+    return [{"to": [_block(it, closed) for it in everywhere], "ports": [_tcp(location.port)]}]
 
 
 def _chosen_egress(server: MCPServer, settings: ClusterSettings) -> list[Manifest]:
@@ -175,7 +199,7 @@ def _strictly_within(inner: str, outer: str) -> bool:
     )
 
 
-def _tcp(port: int) -> Manifest:
+def _tcp(port: int | str) -> Manifest:
     return {"protocol": "TCP", "port": port}
 
 

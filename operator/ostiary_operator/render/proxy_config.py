@@ -7,14 +7,18 @@ Deterministic: the same objects give the same bytes.  `server_section` serves th
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from ostiary_operator.api import MCPAccessPolicy, MCPServer
-from ostiary_operator.api.policy import AccessRule, From
+from ostiary_operator.api import MCPAccessPolicy, MCPAccessToken, MCPServer
 from ostiary_operator.settings import ClusterSettings, OperatorEnv
 from ostiary_proxy import config
 
-from .selection import Labels, namespaces_of, selecting
+from . import names
+from .outside import NOWHERE, remote_backend, service_backend, service_name
+from .policies import filter_of, policies_of, rate_of
+from .selection import Labels
+from .tokens import render_tokens
+from .workload import Unusable, Workload
 
 MAX_BYTES: Final = 900 * 1024
 """A ConfigMap holds 1 MiB; beyond this the document is too large."""
@@ -32,7 +36,11 @@ class ServerView:
     issuers: tuple[config.Issuer, ...] = ()
     keys: tuple[config.SessionKey, ...] = ()
     """Newest first."""
+    tokens: tuple[MCPAccessToken, ...] = ()
+    """Those that open this server: `tokens.opening`."""
     generation: int = 1
+    workload: Workload | Unusable | None = None
+    """What `spec.service` names; None for another source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class Address:
     audiences: tuple[str, ...]
     hosts: tuple[str, ...]
     path: str = "/mcp"
+    pods: str = ""
+    """The headless Service; empty where there is one pod at most."""
 
 
 def hosts_of(server: MCPServer) -> tuple[str, ...]:
@@ -58,17 +68,56 @@ def hosts_of(server: MCPServer) -> tuple[str, ...]:
 
 def cluster_address(server: MCPServer) -> Address:
     hosts = hosts_of(server)
-    audiences = tuple(f"http://{host}/mcp" for host in hosts)
-    return Address(url=audiences[0], audiences=audiences, hosts=hosts)
+    # The bare name is a Host, and no audience: a namesake of another namespace would have it too.
+    # With TLS, tokens for the plain URL are still taken: clients change one by one.
+    schemes = ("https", "http") if server.spec.tls else ("http",)
+    audiences = tuple(
+        f"{scheme}://{host}/mcp" for scheme in schemes for host in hosts if "." in host
+    )
+    pods = f"{names.pods_service(server.metadata.name)}.{server.metadata.namespace}.svc"
+    return Address(url=audiences[0], audiences=audiences, hosts=hosts, pods=pods)
 
 
-def cluster_backend(server: MCPServer) -> config.StdioBackend | config.HttpBackend:
-    """The backend in the same pod: the shim's socket, or a port of loopback."""
-    http, stdio = server.spec.http, server.spec.stdio
-    if http is not None:
-        return config.HttpBackend(port=http.port, path=http.path or "/mcp")
-    given = stdio.model_dump(include={"maxProcesses", "idleSeconds"}, exclude_none=True)
-    return config.StdioBackend(**given)
+def cluster_backend(
+    server: MCPServer, workload: Workload | Unusable | None, settings: ClusterSettings
+) -> config.Backend:
+    """In the same pod, the shim's socket or a port of loopback; else where the source says."""
+    spec = server.spec
+    if spec.remote is not None:
+        closed = settings.clusterCIDRs
+        return remote_backend(server, spec.remote, folder=config.UPSTREAM_DIR, closed=closed)
+    if spec.service is not None:
+        name = service_name(server, spec.service.name)
+        usable = isinstance(workload, Workload)
+        return service_backend(
+            server,
+            name=name,
+            host=name if usable else NOWHERE,
+            port=workload.dial_port if isinstance(workload, Workload) else spec.service.port,
+            folder=config.UPSTREAM_DIR,
+        )
+    listening = port_backend(server)
+    if listening is not None:
+        return listening
+    given = spec.stdio.model_dump(exclude_none=True)
+    return config.StdioBackend(protocol=spec.protocol, **given)
+
+
+def port_backend(server: MCPServer, **local: Any) -> config.PortBackend | None:
+    """`local`: what starts it where no kubelet does.  None: it has no port, or is elsewhere."""
+    transport = server.spec.transport
+    if transport is None or server.spec.image is None:
+        return None
+    kinds = (
+        (transport.streamableHTTP, config.HttpBackend),
+        (transport.sse, config.SseBackend),
+        (transport.webSocket, config.WebSocketBackend),
+    )
+    for part, kind in kinds:
+        if part is not None:
+            given = part.model_dump(exclude_none=True)
+            return kind(protocol=server.spec.protocol, **given, **local)
+    return None
 
 
 def server_section(
@@ -77,10 +126,11 @@ def server_section(
     namespaces: Mapping[str, Labels],
     *,
     address: Address,
-    backend: config.StdioBackend | config.HttpBackend,
+    backend: config.Backend,
     keys: tuple[config.SessionKey, ...] = (),
+    tokens: tuple[MCPAccessToken, ...] = (),
 ) -> config.Server:
-    tools, limits = server.spec.tools, server.spec.limits
+    clients = server.spec.clients
     return config.Server(
         namespace=server.metadata.namespace,
         name=server.metadata.name,
@@ -90,13 +140,30 @@ def server_section(
         audiences=address.audiences,
         hosts=address.hosts,
         backend=backend,
-        policies=tuple(_policy(policy, namespaces) for policy in selecting(policies, server)),
-        tools=config.ToolFilter(
-            allow=tools.allow if tools else None, deny=(tools.deny if tools else None) or ()
-        ),
-        limits=config.Limits(**(limits.model_dump(exclude_none=True) if limits else {})),
+        pods=address.pods,
+        **_sessions(server),
+        policies=policies_of(server, policies, namespaces),
+        tokens=render_tokens(tokens),
+        tools=filter_of(server),
+        clients=config.Clients(**(clients.model_dump(exclude_none=True) if clients else {})),
+        limits=_limits(server),
         keys=keys,
     )
+
+
+def _limits(server: MCPServer) -> config.Limits:
+    limits = server.spec.limits
+    if limits is None:
+        return config.Limits()
+    given = limits.model_dump(exclude_none=True, exclude={"perCaller"})
+    return config.Limits(perCaller=rate_of(limits.perCaller), **given)
+
+
+def _sessions(server: MCPServer) -> dict[str, Any]:
+    transport = server.spec.transport
+    if transport is None:
+        return {}
+    return transport.model_dump(include={"sessionAffinity", "onSessionLoss"}, exclude_none=True)
 
 
 def render(
@@ -114,16 +181,18 @@ def render(
                 view.policies,
                 view.namespaces,
                 address=cluster_address(server),
-                backend=cluster_backend(server),
+                backend=cluster_backend(server, view.workload, settings),
                 keys=view.keys,
+                tokens=view.tokens,
             ),
         ),
         drainSeconds=settings.drainSeconds,
+        tls=server.spec.tls is not None,
     )
 
 
 def encode(document: config.ProxyConfig) -> str:
-    """The bytes that are mounted.  Nothing is left out: an absent list and null differ."""
+    """The bytes that are mounted: all that differs from its default; null is not absent."""
     return document.model_dump_json(indent=None)
 
 
@@ -135,37 +204,3 @@ def content_digest(document: config.ProxyConfig) -> str:
 
 def is_too_large(document: config.ProxyConfig) -> bool:
     return len(encode(document).encode()) > MAX_BYTES
-
-
-def _policy(policy: MCPAccessPolicy, namespaces: Mapping[str, Labels]) -> config.Policy:
-    own = policy.metadata.namespace
-    return config.Policy(
-        namespace=own,
-        name=policy.metadata.name,
-        rules=tuple(_rule(rule, own, namespaces) for rule in policy.spec.rules or ()),
-        deny=tuple(
-            config.Deny(tools=it.tools, resources=it.resources, prompts=it.prompts)
-            for it in policy.spec.deny or ()
-        ),
-    )
-
-
-def _rule(rule: AccessRule, own: str, namespaces: Mapping[str, Labels]) -> config.Rule:
-    return config.Rule(
-        name=rule.name,
-        subjects=tuple(_subject(entry, own, namespaces) for entry in rule.from_),
-        allow=config.Allow(
-            tools=rule.allow.tools, resources=rule.allow.resources, prompts=rule.allow.prompts
-        ),
-    )
-
-
-def _subject(entry: From, own: str, namespaces: Mapping[str, Labels]) -> config.Subject:
-    accounts = entry.serviceAccounts
-    if accounts is None:
-        return config.Subject(kind="anonymous")
-    return config.Subject(
-        kind="serviceAccount",
-        names=accounts.names,
-        namespaces=namespaces_of(accounts.namespaces, own=own, known=namespaces),
-    )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from ostiary_operator.api import MCPAccessPolicy, MCPServer
 from ostiary_operator.api.fields import LabelSelector, LabelSelectorRequirement, Namespaces
-from ostiary_operator.api.policy import From
+from ostiary_operator.api.subjects import From, Who
 
 Labels = Mapping[str, str]
 
@@ -29,9 +29,13 @@ def _holds(requirement: LabelSelectorRequirement, labels: Labels) -> bool:
             return not present
 
 
-def selects(policy: MCPAccessPolicy, server: MCPServer) -> bool:
-    """Whether the policy speaks of the server; both must be of one namespace."""
-    if policy.metadata.namespace != server.metadata.namespace:
+def selects(policy: MCPAccessPolicy, server: MCPServer, known: Mapping[str, Labels]) -> bool:
+    """Whether the policy speaks of the server: one of its namespace, or a ceiling over it."""
+    own, namespace = policy.metadata.namespace, server.metadata.namespace
+    if policy.spec.is_ceiling:
+        over = namespaces_of(policy.spec.namespaces, own=own, known=known)
+        return over is None or namespace in over
+    if own != namespace:
         return False
     if policy.spec.selector is not None:
         return matches(policy.spec.selector, server.metadata.labels)
@@ -39,11 +43,17 @@ def selects(policy: MCPAccessPolicy, server: MCPServer) -> bool:
 
 
 def selecting(
-    policies: Iterable[MCPAccessPolicy], server: MCPServer
+    policies: Iterable[MCPAccessPolicy], server: MCPServer, known: Mapping[str, Labels]
 ) -> tuple[MCPAccessPolicy, ...]:
     """The policies that speak of the server, by name: the order of everything derived."""
-    found = (policy for policy in policies if selects(policy, server))
-    return tuple(sorted(found, key=lambda policy: policy.metadata.name))
+    found = (policy for policy in policies if selects(policy, server, known))
+    return tuple(sorted(found, key=lambda it: (it.metadata.namespace, it.metadata.name)))
+
+
+def granting(policies: Iterable[MCPAccessPolicy], server: MCPServer) -> tuple[MCPAccessPolicy, ...]:
+    """Of them, those whose rules let somebody in: no ceiling, and none that only observes."""
+    chosen = (it for it in policies if not it.spec.is_ceiling and not it.spec.is_observed)
+    return selecting(chosen, server, {})
 
 
 def namespaces_of(
@@ -58,10 +68,17 @@ def namespaces_of(
     return tuple(sorted(name for name, labels in known.items() if matches(selector, labels)))
 
 
+def namespaces_named(entry: Who) -> Namespaces | None:
+    """Where the objects that the entry speaks of live; None: in its policy's own namespace, or
+    nowhere, as people do."""
+    named = entry.serviceAccounts or entry.tokens
+    return named.namespaces if named else None
+
+
 def admits_somebody(entry: From, *, own: str, known: Mapping[str, Labels]) -> bool:
-    if entry.serviceAccounts is None:
-        return entry.anonymous is not None
-    return namespaces_of(entry.serviceAccounts.namespaces, own=own, known=known) != ()
+    if entry.serviceAccounts is None and entry.tokens is None:
+        return True
+    return namespaces_of(namespaces_named(entry), own=own, known=known) != ()
 
 
 def callers(
@@ -75,17 +92,19 @@ def callers(
             admits_somebody(entry, own=policy.metadata.namespace, known=namespaces)
             for entry in rule.from_
         )
-        for policy in selecting(policies, server)
+        for policy in granting(policies, server)
         for rule in policy.spec.rules or ()
     )
 
 
 def selects_namespaces(policy: MCPAccessPolicy) -> bool:
     """Whether a relabelled namespace can change what the policy means."""
-    return any(
-        entry.serviceAccounts is not None
-        and entry.serviceAccounts.namespaces is not None
-        and entry.serviceAccounts.namespaces.from_ == "Selector"
-        for rule in policy.spec.rules or ()
-        for entry in rule.from_
-    )
+    named = (policy.spec.namespaces, *map(namespaces_named, entries(policy)))
+    return any(it is not None and it.from_ == "Selector" for it in named)
+
+
+def entries(policy: MCPAccessPolicy) -> tuple[Who, ...]:
+    """Everybody that the policy speaks of, to grant or to deny."""
+    granted = (entry for rule in policy.spec.rules or () for entry in rule.from_)
+    denied = (entry for deny in policy.spec.deny or () for entry in deny.from_ or ())
+    return (*granted, *denied)

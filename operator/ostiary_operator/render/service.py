@@ -4,6 +4,7 @@ from ostiary_operator.api import MCPServer
 from ostiary_proxy.config import ADMIN_PORT, MCP_PORT
 
 from . import names
+from .containers import TLS_PORT_NAME
 from .meta import Manifest, metadata, pod_selector
 
 
@@ -15,16 +16,28 @@ def render_service(server: MCPServer) -> Manifest:
         "spec": {
             "type": "ClusterIP",
             "selector": pod_selector(server),
-            "ports": [
-                {
-                    "name": "mcp",
-                    "port": 80,
-                    "protocol": "TCP",
-                    "targetPort": "mcp",
-                    "appProtocol": "http",
-                }
-            ],
+            "ports": [_tls_port() if server.spec.tls else _plain_port()],
         },
+    }
+
+
+def _plain_port() -> Manifest:
+    return {
+        "name": "mcp",
+        "port": 80,
+        "protocol": "TCP",
+        "targetPort": "mcp",
+        "appProtocol": "http",
+    }
+
+
+def _tls_port() -> Manifest:
+    return {
+        "name": TLS_PORT_NAME,
+        "port": 443,
+        "protocol": "TCP",
+        "targetPort": TLS_PORT_NAME,
+        "appProtocol": "https",
     }
 
 

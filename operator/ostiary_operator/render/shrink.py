@@ -9,7 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ostiary_proxy.config import Allow, Deny, Policy, ProxyConfig, Rule, Server, Subject, ToolFilter
+from ostiary_proxy.config import (
+    AccessToken,
+    Allow,
+    Clients,
+    Deny,
+    Policy,
+    ProxyConfig,
+    Rule,
+    Server,
+    Subject,
+    ToolFilter,
+)
 
 from .globs import covered
 from .proxy_config import is_too_large
@@ -38,7 +49,8 @@ def bounded(wanted: ProxyConfig, last: ProxyConfig | None) -> Bounded:
 
 def _closed(wanted: ProxyConfig) -> ProxyConfig:
     """Nobody is admitted: there is no document that can be trusted to hold every denial."""
-    servers = tuple(server.model_copy(update={"policies": ()}) for server in wanted.servers)
+    nobody = {"policies": (), "tokens": ()}
+    servers = tuple(server.model_copy(update=nobody) for server in wanted.servers)
     return wanted.model_copy(update={"servers": servers})
 
 
@@ -53,33 +65,72 @@ def _reduce(last: ProxyConfig, wanted: ProxyConfig) -> ProxyConfig:
 
 
 def _server(last: Server, wanted: Server) -> Server:
-    before = {policy.name: policy for policy in last.policies}
+    before = {(policy.namespace, policy.name): policy for policy in last.policies}
     policies = tuple(
-        _policy(before.get(policy.name), policy)
+        _policy(before.get((policy.namespace, policy.name)), policy)
         for policy in wanted.policies
-        if policy.name in before or policy.deny
+        if (policy.namespace, policy.name) in before or policy.deny or policy.caps
     )
     tools = ToolFilter(
         allow=_within(last.tools.allow, wanted.tools.allow, absent_is_all=True),
         deny=tuple(dict.fromkeys((*last.tools.deny, *wanted.tools.deny))),
+        effects={
+            effect: _within(globs, wanted.tools.effects.get(effect)) or ()
+            for effect, globs in last.tools.effects.items()
+        },
     )
-    return last.model_copy(update={"policies": policies, "tools": tools, "keys": wanted.keys})
-
-
-def _policy(last: Policy | None, wanted: Policy) -> Policy:
-    if last is None:
-        return wanted.model_copy(update={"rules": ()})
-    granted = {rule.name: rule for rule in wanted.rules}
-    rules = (_rule(rule, granted[rule.name]) for rule in last.rules if rule.name in granted)
-    return wanted.model_copy(
+    clients = Clients(
+        sse=last.clients.sse and wanted.clients.sse,
+        webSocket=last.clients.webSocket and wanted.clients.webSocket,
+        allowedOrigins=_common(last.clients.allowedOrigins, wanted.clients.allowedOrigins) or (),
+    )
+    return last.model_copy(
         update={
-            "rules": tuple(rule for rule in rules if rule.subjects),
-            "deny": _distinct((*last.deny, *wanted.deny)),
+            "policies": policies,
+            "tools": tools,
+            "keys": wanted.keys,
+            "tokens": _still(last.tokens, wanted.tokens),
+            "clients": clients,
+            "limits": wanted.limits,
         }
     )
 
 
-def _rule(last: Rule, wanted: Rule) -> Rule:
+def _still(
+    last: tuple[AccessToken, ...], wanted: tuple[AccessToken, ...]
+) -> tuple[AccessToken, ...]:
+    return tuple(token for token in last if token in wanted)
+
+
+def _policy(last: Policy | None, wanted: Policy) -> Policy:
+    if wanted.caps:
+        # Its rules grant nothing, and fewer of them only narrow.
+        rules_ = wanted.rules if last is None or not last.caps else _both(last, wanted)
+        return wanted.model_copy(update={"rules": rules_, "deny": _denials(last, wanted)})
+    if last is None or last.caps or last.mode != wanted.mode:
+        # Denials that were in force stay so until the document fits.
+        mode = wanted.mode if last is None else "Enforce"
+        deny = _denials(last, wanted)
+        return wanted.model_copy(update={"rules": (), "deny": deny, "mode": mode})
+    return wanted.model_copy(update={"rules": _both(last, wanted), "deny": _denials(last, wanted)})
+
+
+def _denials(last: Policy | None, wanted: Policy) -> tuple[Deny, ...]:
+    before = last.deny if last is not None and last.mode == "Enforce" else ()
+    return _distinct((*before, *wanted.deny))
+
+
+def _both(last: Policy, wanted: Policy) -> tuple[Rule, ...]:
+    granted = {rule.name: rule for rule in wanted.rules}
+    rules = (_rule(rule, granted[rule.name]) for rule in last.rules if rule.name in granted)
+    return tuple(rule for rule in rules if rule is not None and rule.subjects)
+
+
+def _rule(last: Rule, wanted: Rule) -> Rule | None:
+    before, after = last.allow, wanted.allow
+    alone = (before.tools is None) != (after.tools is None) and before.effects is not None
+    if last.when != wanted.when or before.effects != after.effects or alone:
+        return None  # which of them allows less cannot be told
     return Rule(
         name=last.name,
         subjects=_distinct(
@@ -89,27 +140,30 @@ def _rule(last: Rule, wanted: Rule) -> Rule:
             if (common := _subject(subject, other)) is not None
         ),
         allow=Allow(
-            tools=_within(last.allow.tools, wanted.allow.tools),
-            resources=_within(last.allow.resources, wanted.allow.resources),
-            prompts=_within(last.allow.prompts, wanted.allow.prompts),
+            tools=_within(before.tools, after.tools),
+            resources=_within(before.resources, after.resources),
+            prompts=_within(before.prompts, after.prompts),
+            effects=before.effects,
         ),
+        when=last.when,
+        rate=wanted.rate,
     )
 
 
 def _subject(last: Subject, wanted: Subject) -> Subject | None:
     if last.kind != wanted.kind:
         return None
-    if last.kind == "anonymous":
-        return last
+    if last.kind in ("anonymous", "oidc"):
+        return last if last == wanted else None
     names = tuple(name for name in last.names if covered(name, wanted.names))
     namespaces = _common(last.namespaces, wanted.namespaces)
-    if not names or namespaces == ():
+    if not names or (namespaces == () and last.kind != "user"):
         return None
     return Subject(kind=last.kind, names=names, namespaces=namespaces)
 
 
 def _common(last: Patterns, wanted: Patterns) -> Patterns:
-    """Literal namespaces; None stands for all of them."""
+    """Of literal names; None stands for all of them."""
     if last is None or wanted is None:
         return wanted if last is None else last
     kept = set(wanted)

@@ -6,12 +6,24 @@ The user's volumes keep their names; ours begin with `ostiary-`, which the CRD r
 from typing import Final
 
 from ostiary_operator.api import MCPServer
+from ostiary_operator.api.clients import ServerTls
 from ostiary_operator.api.container import Volume
-from ostiary_proxy.config import CONFIG_DIR, KEYS_DIR, RUN_DIR, SHIM_DIR
+from ostiary_operator.api.source import ConfigMapKey, SecretKey
+from ostiary_proxy.config import (
+    CONFIG_DIR,
+    KEYS_DIR,
+    RUN_DIR,
+    SHIM_DIR,
+    TLS_CERTIFICATE,
+    TLS_DIR,
+    TLS_KEY,
+    UPSTREAM_DIR,
+)
 
 from . import names
 from .keys import MASTER_FIELD
 from .meta import Manifest
+from .outside import CA_FILE, has_bundle, header_file, headers_of
 
 HOME: Final = "/home/mcp"
 TMP: Final = "/tmp"
@@ -24,6 +36,8 @@ SHIM_VOLUME: Final = "ostiary-shim"
 RUN_VOLUME: Final = "ostiary-run"
 CONFIG_VOLUME: Final = "ostiary-config"
 KEYS_VOLUME: Final = "ostiary-keys"
+UPSTREAM_VOLUME: Final = "ostiary-upstream"
+TLS_VOLUME: Final = "ostiary-tls"
 HOME_VOLUME: Final = "ostiary-home"
 TMP_VOLUME: Final = "ostiary-tmp"
 TOKEN_VOLUME: Final = "ostiary-token"
@@ -31,8 +45,9 @@ TOKEN_VOLUME: Final = "ostiary-token"
 
 def volumes(server: MCPServer) -> list[Manifest]:
     name = server.metadata.name
+    beside = server.spec.image is not None
     return [
-        _empty(SHIM_VOLUME, "32Mi"),
+        *([_empty(SHIM_VOLUME, "32Mi")] if beside else []),
         _empty(RUN_VOLUME, "1Mi"),
         {"name": CONFIG_VOLUME, "configMap": {"name": names.config(name)}},
         {
@@ -51,7 +66,9 @@ def volumes(server: MCPServer) -> list[Manifest]:
                 ],
             },
         },
-        *(_empty(volume, "256Mi") for volume, path in _writable(server)),
+        *([_upstream_volume(server)] if _wants_upstream(server) else []),
+        *([_tls_volume(server.spec.tls)] if server.spec.tls else []),
+        *(_empty(volume, "256Mi") for volume, path in _writable(server) if beside),
         *([_token_volume()] if _wants_token(server) else []),
         *(_user_volume(volume) for volume in server.spec.volumes or ()),
     ]
@@ -61,11 +78,15 @@ def shim_mount() -> Manifest:
     return {"name": SHIM_VOLUME, "mountPath": SHIM_DIR}
 
 
-def proxy_mounts() -> list[Manifest]:
+def proxy_mounts(server: MCPServer) -> list[Manifest]:
+    upstream = {"name": UPSTREAM_VOLUME, "mountPath": UPSTREAM_DIR, "readOnly": True}
+    tls = {"name": TLS_VOLUME, "mountPath": TLS_DIR, "readOnly": True}
     return [
         {"name": RUN_VOLUME, "mountPath": RUN_DIR},
         {"name": CONFIG_VOLUME, "mountPath": CONFIG_DIR, "readOnly": True},
         {"name": KEYS_VOLUME, "mountPath": KEYS_DIR, "readOnly": True},
+        *([upstream] if _wants_upstream(server) else []),
+        *([tls] if server.spec.tls else []),
     ]
 
 
@@ -96,6 +117,38 @@ def _writable(server: MCPServer) -> list[tuple[str, str]]:
 
 def _empty(name: str, limit: str) -> Manifest:
     return {"name": name, "emptyDir": {"sizeLimit": limit}}
+
+
+def _wants_upstream(server: MCPServer) -> bool:
+    return bool(headers_of(server)) or has_bundle(server)
+
+
+def _upstream_volume(server: MCPServer) -> Manifest:
+    """Not optional: a Secret that is missing is the kubelet's to say, and no request goes out
+    without its credential."""
+    upstream = server.spec.upstream
+    sources = [
+        {"secret": _item(header.secretKeyRef, header_file(header))} for header in headers_of(server)
+    ]
+    if upstream is not None and upstream.caBundle is not None:
+        sources.append({"configMap": _item(upstream.caBundle.configMapKeyRef, CA_FILE)})
+    return {
+        "name": UPSTREAM_VOLUME,
+        "projected": {"defaultMode": GROUP_READ, "sources": sources},
+    }
+
+
+def _tls_volume(tls: ServerTls) -> Manifest:
+    """Not optional, as the Secret of a header is not."""
+    items = [{"key": name, "path": name} for name in (TLS_CERTIFICATE, TLS_KEY)]
+    return {
+        "name": TLS_VOLUME,
+        "secret": {"secretName": tls.secretName, "defaultMode": GROUP_READ, "items": items},
+    }
+
+
+def _item(reference: SecretKey | ConfigMapKey, file: str) -> Manifest:
+    return {"name": reference.name, "items": [{"key": reference.key, "path": file}]}
 
 
 def _wants_token(server: MCPServer) -> bool:

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from ostiary_operator.api import LABEL_NAMESPACE_NAME
 from ostiary_operator.api.fields import LabelSelector, LabelSelectorRequirement
-from ostiary_proxy.config import ADMIN_PORT, MCP_PORT
+from ostiary_proxy.config import ADMIN_PORT, MCP_PORT, TLS_PORT
 
 from .meta import Manifest
 from .selection import matches
 
 Requirement = tuple[str, str, frozenset[str]]
-NAMED_PORTS: Final = {"mcp": MCP_PORT, "admin": ADMIN_PORT}
+NAMED_PORTS: Final = {"mcp": MCP_PORT, "admin": ADMIN_PORT, "mcp-tls": TLS_PORT}
 """A name that no container of the pod has opens nothing."""
 
 
@@ -23,15 +23,18 @@ def widened_by(
     pod_labels: Mapping[str, str],
     ours: Manifest,
     others: Iterable[Mapping[str, Any]],
+    *,
+    named: Mapping[str, int] | None = NAMED_PORTS,
 ) -> tuple[str, ...]:
-    """Names of the policies, sorted; `others` are NetworkPolicies of the pod's namespace."""
+    """Names of the policies, sorted; `others` are NetworkPolicies of the pod's namespace.  `named`:
+    every name that a port of the pod has; None: not known, as of pods that are not ours."""
     return tuple(
         sorted(
             other["metadata"]["name"]
             for other in others
             if other["metadata"]["name"] != ours["metadata"]["name"]
             and _selects(other, pod_labels)
-            and not _is_within(other, ours)
+            and not _is_within(other, ours, named)
         )
     )
 
@@ -58,7 +61,7 @@ def _expression(raw: Mapping[str, Any]) -> LabelSelectorRequirement:
     )
 
 
-def _is_within(other: Mapping[str, Any], ours: Manifest) -> bool:
+def _is_within(other: Mapping[str, Any], ours: Manifest, named: Mapping[str, int] | None) -> bool:
     namespace = ours["metadata"]["namespace"]
     walls = [
         (peer, port)
@@ -68,28 +71,32 @@ def _is_within(other: Mapping[str, Any], ours: Manifest) -> bool:
     ]
     return all(
         any(
-            _port_within(port, wall_port) and _peer_within(peer, wall_peer, namespace)
+            _port_within(port, wall_port, named or {}) and _peer_within(peer, wall_peer, namespace)
             for wall_peer, wall_port in walls
         )
         for rule in other["spec"].get("ingress") or ()
-        for port in _open_ports(rule)
+        for port in _open_ports(rule, named)
         for peer in rule.get("from") or [None]
     )
 
 
-def _open_ports(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _open_ports(
+    rule: Mapping[str, Any], named: Mapping[str, int] | None
+) -> list[Mapping[str, Any]]:
     """The rule's ports less those whose name opens nothing; no ports at all means every port."""
     if not rule.get("ports"):
         return [{}]
     return [
         port
         for port in rule["ports"]
-        if not isinstance(port.get("port"), str) or port["port"] in NAMED_PORTS
+        if named is None or not isinstance(port.get("port"), str) or port["port"] in named
     ]
 
 
-def _port_within(port: Mapping[str, Any], wall: Mapping[str, Any]) -> bool:
-    number = NAMED_PORTS.get(port["port"], port["port"]) if port.get("port") else None
+def _port_within(
+    port: Mapping[str, Any], wall: Mapping[str, Any], named: Mapping[str, int]
+) -> bool:
+    number = named.get(port["port"], port["port"]) if port.get("port") else None
     return bool(
         port.get("protocol", "TCP") == wall["protocol"]
         and number == wall["port"]

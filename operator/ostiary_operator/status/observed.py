@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ostiary_operator.api import MCPAccessPolicy
+from ostiary_operator.render.workload import Unusable, Workload
 from ostiary_proxy.config import ServerReport, StatusReport
 
 Object = Mapping[str, Any]
@@ -56,6 +57,11 @@ class Observed:
     policies: tuple[MCPAccessPolicy, ...] = ()
     """Usable policies of the namespace."""
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    workload: Workload | Unusable | None = None
+    """What `spec.service` names; None for another source."""
+    protection: Object | None = None
+    """Our NetworkPolicy on the pods of `spec.service`, as it stands in the cluster."""
+    protection_widened_by: tuple[str, ...] = ()
 
     @property
     def live_pods(self) -> tuple[Object, ...]:

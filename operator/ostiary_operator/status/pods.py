@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ostiary_operator.api import Reason
+from ostiary_operator.render.volumes import TLS_VOLUME, UPSTREAM_VOLUME
 
 from .observed import Object, Observed
 
@@ -25,6 +26,7 @@ PULL_REASONS: Final = frozenset(
         "SignatureValidationFailed",
     }
 )
+INIT: Final = "initContainerStatuses"
 NOT_STARTED: Final = frozenset({"ContainerCreating", "PodInitializing"})
 CONFIG_ERRORS: Final = frozenset({"CreateContainerConfigError"})
 MISSING: Final = (
@@ -70,7 +72,10 @@ def missing_references(observed: Observed, *, own: frozenset[str]) -> Trouble | 
         for pattern, reason, wording in MISSING:
             match = pattern.search(text)
             if match and not own & set(match.groups()):
-                found.setdefault(reason, set()).add(wording.format(*match.groups()))
+                said = wording.format(*match.groups())
+                said = said.replace(f"of volume {UPSTREAM_VOLUME}", "in spec.upstream")
+                said = said.replace(f"of volume {TLS_VOLUME}", "in spec.tls")
+                found.setdefault(reason, set()).add(said)
     for reason in (Reason.SECRET_NOT_FOUND, Reason.CONFIG_MAP_NOT_FOUND):
         if reason in found:
             sentences = sorted(set().union(*found.values()))
@@ -209,10 +214,11 @@ def started_at(status: Mapping[str, Any]) -> datetime | None:
 
 
 def _statuses(pod: Object) -> list[dict[str, Any]]:
+    """`isServer`: the container that the pod is for; the proxy, where it is alone."""
     status = pod.get("status", {})
     return [
-        {**item, "isInit": field == "initContainerStatuses", "isServer": item["name"] == "server"}
-        for field in ("initContainerStatuses", "containerStatuses")
+        {**item, "isInit": field == INIT, "isServer": field != INIT}
+        for field in (INIT, "containerStatuses")
         for item in status.get(field) or ()
     ]
 

@@ -14,11 +14,13 @@ from ostiary_proxy.config import ServerReport
 
 from . import pods
 from .conditions import Verdict, find
+from .encryption import expiry, unusable_certificate
 from .observed import Object, Observed, Unreachable
 from .scene import Scene
 
 SILENT_AT_FIRST: Final = frozenset({"NoAnswer", "ConnectionRefused"})
 """What a server that is still starting looks like."""
+LATEST_LOOK: Final = timedelta(days=1)
 NEEDS_THE_OWNER: Final = frozenset({Reason.FORBIDDEN, Reason.QUOTA_EXCEEDED})
 
 
@@ -35,6 +37,8 @@ def next_look(server: MCPServer, observed: Observed, now: datetime) -> float | N
         if not _answers(observed, pod)
         if (end := _startup_end(server, pod)) is not None and end > now
     ]
+    expires = expiry(observed, now)
+    ends += [min(expires, now + LATEST_LOOK)] if expires is not None else []
     return (min(ends) - now).total_seconds() if ends else None
 
 
@@ -108,6 +112,11 @@ def _crash(scene: Scene) -> Verdict | None:
     return Verdict("False", scene.crash.reason, scene.crash.message)
 
 
+def _certificate(scene: Scene) -> Verdict | None:
+    flaw = unusable_certificate(scene)
+    return Verdict("False", Reason.REFS_NOT_RESOLVED, flaw) if flaw else None
+
+
 def _refused_pods(scene: Scene) -> Verdict | None:
     if scene.replica is None:
         return None
@@ -141,6 +150,8 @@ def _complaint(report: ServerReport) -> str:
 
 
 def _may_still_start(scene: Scene, pod: Object, report: ServerReport) -> bool:
+    if scene.server.spec.remote is not None:
+        return False
     end = _startup_end(scene.server, pod)
     return report.reason in SILENT_AT_FIRST and end is not None and scene.now < end
 
@@ -197,6 +208,9 @@ def _not_reporting(scene: Scene) -> Verdict | None:
 def _first_answer(scene: Scene) -> Verdict | None:
     if any(it.state == "Ready" for it in scene.observed.backends):
         return None
+    if scene.server.spec.remote is not None:
+        # Nobody asks a remote anything before somebody calls.
+        return None
     return Verdict("False", Reason.PROGRESSING, "waiting for the server's first answer")
 
 
@@ -204,7 +218,7 @@ def _callers(scene: Scene) -> Verdict | None:
     server, observed = scene.server, scene.observed
     if selection.callers(server, observed.policies, observed.namespaces):
         return None
-    selecting = selection.selecting(observed.policies, server)
+    selecting = selection.granting(observed.policies, server)
     if selecting:
         listed = ", ".join(policy.metadata.name for policy in selecting)
         message = (
@@ -235,6 +249,7 @@ LADDER: Final[tuple[Callable[[Scene], Verdict | None], ...]] = (
     _references,
     _image,
     _crash,
+    _certificate,
     _refused_pods,
     _backend,
     _placement,

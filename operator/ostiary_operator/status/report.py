@@ -25,11 +25,14 @@ def reported(observed: Observed, previous: Mapping[str, Any]) -> dict[str, Any]:
 
 def _backend_fields(backend: ServerReport) -> dict[str, Any]:
     items = sorted(backend.tools, key=lambda tool: tool.name)[:MAX_TOOLS]
+    protocol: dict[str, Any] = {
+        "backend": backend.protocol[:64],
+        "served": [revision[:64] for revision in backend.served[:16]],
+    }
+    if backend.notBridged:
+        protocol["notBridged"] = [word[:64] for word in backend.notBridged[:16]]
     return {
-        "protocol": {
-            "backend": backend.protocol[:64],
-            "served": [revision[:64] for revision in backend.served[:16]],
-        },
+        "protocol": protocol,
         "server": {"name": backend.serverName[:256], "version": backend.serverVersion[:256]},
         "tools": {
             "count": backend.toolCount,

@@ -8,6 +8,7 @@ from typing import Any
 from ostiary_operator.api import MCPServer
 from ostiary_operator.render import names
 from ostiary_operator.render.deployment import startup_seconds
+from ostiary_operator.render.workload import Unusable
 
 from . import pods
 from .observed import Enforcement, Object, Observed, enforcement
@@ -58,6 +59,11 @@ def wanted_replicas(server: MCPServer) -> int:
     return 1 if server.spec.replicas is None else server.spec.replicas
 
 
+def _unusable_service(observed: Observed) -> Trouble | None:
+    found = observed.workload
+    return Trouble(found.reason, found.message) if isinstance(found, Unusable) else None
+
+
 def look(
     server: MCPServer, observed: Observed, previous: Mapping[str, Any], now: datetime
 ) -> Scene:
@@ -72,7 +78,7 @@ def look(
         observed=observed,
         previous=previous,
         now=now,
-        references=pods.missing_references(observed, own=own),
+        references=_unusable_service(observed) or pods.missing_references(observed, own=own),
         image=pods.image_trouble(observed),
         crash=pods.crash_trouble(observed, now=now, grace=grace),
         placement=pods.placement_trouble(observed),

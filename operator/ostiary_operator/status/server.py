@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from ostiary_operator.api import LABEL_SERVER, Invalid, MCPServer, Reason, Type
-from ostiary_operator.render import names, proxy_config, selection
-from ostiary_operator.render.containers import SHIM
+from ostiary_operator.render import proxy_config, selection
 
 from . import pods
 from .conditions import Verdict, write
+from .encryption import encrypted
 from .observed import Observed
+from .pinning import pinned, suspect
+from .privacy import private
 from .readiness import judge
 from .report import reported
 from .scene import Scene, look
@@ -76,9 +78,13 @@ def _verdicts(scene: Scene) -> dict[str, Verdict]:
         Type.ACCEPTED: Verdict("True", Reason.ACCEPTED),
         Type.RESOLVED_REFS: _resolved_references(scene),
         Type.PROGRAMMED: _programmed(scene),
-        Type.BACKEND_PRIVATE: _private(scene),
+        Type.BACKEND_PRIVATE: private(scene),
+        Type.TRANSPORT_ENCRYPTED: encrypted(scene),
+        Type.TOOLS_PINNED: pinned(scene),
     }
-    reconciling, stalled = _reconciling(scene, ready), _stalled(scene)
+    warned, reconciling, stalled = suspect(scene), _reconciling(scene, ready), _stalled(scene)
+    if warned is not None:
+        verdicts[Type.TOOLS_SUSPECT] = warned
     if reconciling is not None:
         verdicts[Type.RECONCILING] = reconciling
     if stalled is not None:
@@ -92,9 +98,7 @@ def _resolved_references(scene: Scene) -> Verdict:
     live = scene.observed.live_pods
     if not _has_references(scene) or (live and all(pods.has_started(pod) for pod in live)):
         return Verdict("True", Reason.RESOLVED_REFS)
-    return Verdict(
-        "Unknown", Reason.PROGRESSING, "known once the server's container has started in every pod"
-    )
+    return Verdict("Unknown", Reason.PROGRESSING, "known once every pod's containers have started")
 
 
 def _has_references(scene: Scene) -> bool:
@@ -104,7 +108,9 @@ def _has_references(scene: Scene) -> bool:
         for it in spec.env or ()
     )
     by_volume = any(it.configMap or it.secret for it in spec.volumes or ())
-    return bool(by_env or by_volume or spec.envFrom)
+    upstream = spec.upstream
+    by_upstream = upstream is not None and (upstream.headers or upstream.caBundle)
+    return bool(by_env or by_volume or spec.envFrom or by_upstream or spec.tls)
 
 
 def _programmed(scene: Scene) -> Verdict:
@@ -135,41 +141,6 @@ def _was_programmed(scene: Scene) -> bool:
     current = f"enforce generation {scene.observed.generation}"
     said = str(before.get("message", "")).split(";", maxsplit=1)[0]
     return before.get("status") == "True" and said.endswith(current)
-
-
-def _private(scene: Scene) -> Verdict:
-    widening = ", ".join(scene.observed.widened_by)
-    if scene.server.spec.http is None:
-        if _server_command(scene)[:1] != [SHIM]:
-            return Verdict("Unknown", Reason.PROGRESSING, "the Deployment is not there yet")
-        note = f"; NetworkPolicy {widening} admits more to the proxy's ports" if widening else ""
-        return Verdict(
-            "True", Reason.NO_LISTENER, f"the server speaks over stdio: no port exists{note}"
-        )
-    if scene.observed.network_policy is None:
-        return Verdict("Unknown", Reason.PROGRESSING, "the NetworkPolicy is not there yet")
-    name = names.network_policy(scene.server.metadata.name)
-    if widening:
-        return Verdict(
-            "False",
-            Reason.WIDENED_BY,
-            f"NetworkPolicy {widening} admits more than ours, {name}: let it not select pods with "
-            f"{LABEL_SERVER}={scene.server.metadata.name}",
-        )
-    return Verdict(
-        "True",
-        Reason.POLICY_APPLIED,
-        f"NetworkPolicy {name} admits the proxy's ports alone; whether the network enforces it "
-        "was not tried",
-    )
-
-
-def _server_command(scene: Scene) -> list[str]:
-    template = scene.deployment.get("spec", {}).get("template", {}).get("spec", {})
-    for container in template.get("containers") or ():
-        if container.get("name") == "server":
-            return list(container.get("command") or ())
-    return []
 
 
 def _reconciling(scene: Scene, ready: Verdict) -> Verdict | None:

@@ -46,7 +46,7 @@ def test_every_server_drains_the_proxy_before_it_is_told_to_stop(server: Any) ->
 
 
 def test_the_proxy_is_a_native_sidecar_that_never_waits_for_the_server_to_start() -> None:
-    proxy = proxy_container(SETTINGS)
+    proxy = proxy_container(stdio(), SETTINGS)
 
     assert proxy["restartPolicy"] == "Always"
     assert proxy["startupProbe"]["httpGet"] == {"path": "/healthz", "port": "admin"}
@@ -57,7 +57,7 @@ def test_the_proxy_is_a_native_sidecar_that_never_waits_for_the_server_to_start(
 
 
 def test_containers_of_ours_have_requests_and_limits() -> None:
-    for container in (shim_installer(SETTINGS), proxy_container(SETTINGS)):
+    for container in (shim_installer(SETTINGS), proxy_container(stdio(), SETTINGS)):
         assert container["resources"]["requests"]
         assert container["resources"]["limits"]
 
@@ -65,7 +65,7 @@ def test_containers_of_ours_have_requests_and_limits() -> None:
 def test_the_settings_choose_the_proxys_image_and_pull_policy() -> None:
     settings = ClusterSettings(proxyImage="mine:2", proxyImagePullPolicy="Never")
 
-    for container in (shim_installer(settings), proxy_container(settings)):
+    for container in (shim_installer(settings), proxy_container(stdio(), settings)):
         assert (container["image"], container["imagePullPolicy"]) == ("mine:2", "Never")
 
 
@@ -92,7 +92,7 @@ def test_the_restricted_standard_holds_whatever_is_set(security: dict[str, Any])
 
 
 def test_the_proxy_and_the_server_are_different_users_of_one_group() -> None:
-    proxy = proxy_container(SETTINGS)["securityContext"]
+    proxy = proxy_container(stdio(), SETTINGS)["securityContext"]
     server = server_container(stdio())["securityContext"]
 
     assert (proxy["runAsUser"], server["runAsUser"]) == (64000, 65532)

@@ -76,6 +76,14 @@ def test_a_master_that_the_proxies_do_not_hold_gets_a_successor_at_once() -> Non
 
 
 def test_the_newest_comes_first() -> None:
-    ordered = newest_first([key(3, days=40), key(0, days=1)])
+    ordered = newest_first([key(3, days=40), key(0, days=1)], settled={0, 3})
 
-    assert [it.number for it in ordered] == [0, 3]
+    assert [(it.number, it.seals) for it in ordered] == [(0, True), (3, True)]
+
+
+def test_one_that_some_pod_may_lack_only_opens_unless_it_is_alone() -> None:
+    both = newest_first([key(3, days=40), key(0, days=0)], settled={3})
+    alone = newest_first([key(0, days=0)], settled=())
+
+    assert [(it.number, it.seals) for it in both] == [(0, False), (3, True)]
+    assert [(it.number, it.seals) for it in alone] == [(0, True)]

@@ -277,3 +277,13 @@ def test_a_peer_says_only_what_was_given() -> None:
     assert peer(namespaces={}) == {"namespaceSelector": {}}
     assert peer(pods={}) == {"podSelector": {}}
     assert set(peer(namespaces={}, pods={})) == {"namespaceSelector", "podSelector"}
+
+
+def test_with_tls_plain_text_goes_between_the_servers_own_pods_alone() -> None:
+    found = wall(rule(accounts("a", to="All")), tls={"secretName": "time-tls"})
+
+    assert lets_in(found, OURS)
+    assert not lets_in(found, pod("agents"))
+    assert not lets_in(found, pod("tools"))
+    assert lets_in(found, pod("agents"), 8443)
+    assert lets_in(found, OPERATOR, 9464)

@@ -1,5 +1,8 @@
 """The config document."""
 
+from typing import Any
+
+import pytest
 from tests.operator.build import ENV, SETTINGS, accounts, http, policy, rule, stdio
 
 from ostiary_operator.render import ServerView
@@ -11,7 +14,16 @@ from ostiary_operator.render.proxy_config import (
     is_too_large,
     render,
 )
-from ostiary_proxy.config import HttpBackend, Issuer, ProxyConfig, SessionKey, StdioBackend, Subject
+from ostiary_proxy.config import (
+    HttpBackend,
+    Issuer,
+    ProxyConfig,
+    SessionKey,
+    SseBackend,
+    StdioBackend,
+    Subject,
+    WebSocketBackend,
+)
 
 NAMESPACES = {"tools": {}, "agents": {"team": "b"}, "shop": {"team": "b"}}
 
@@ -20,7 +32,8 @@ def document(view: ServerView | None = None, **spec: object) -> ProxyConfig:
     return render(stdio(**spec), view or ServerView(), SETTINGS, ENV)
 
 
-def test_an_endpoint_has_four_addresses_and_as_many_audiences() -> None:
+def test_an_endpoint_has_four_hosts_and_an_audience_for_each_that_names_its_namespace() -> None:
+    """A bare name would be an audience of every namesake in the cluster."""
     address = cluster_address(stdio())
 
     assert address.url == "http://time.tools.svc/mcp"
@@ -30,7 +43,7 @@ def test_an_endpoint_has_four_addresses_and_as_many_audiences() -> None:
         "time.tools",
         "time",
     )
-    assert address.audiences == tuple(f"http://{host}/mcp" for host in address.hosts)
+    assert address.audiences == tuple(f"http://{host}/mcp" for host in address.hosts[:3])
 
 
 def test_only_the_operator_may_ask_for_status() -> None:
@@ -41,6 +54,27 @@ def test_a_stdio_backend_is_the_shims_socket() -> None:
     (server,) = document(transport={"stdio": {"maxProcesses": 3, "idleSeconds": 9}}).servers
 
     assert server.backend == StdioBackend(maxProcesses=3, idleSeconds=9)
+
+
+def test_processes_and_sessions_are_as_the_owner_wants_them() -> None:
+    (plain,) = document().servers
+    (chosen,) = document(
+        transport={
+            "stdio": {"process": "PerUser", "lists": "PerSession"},
+            "sessionAffinity": "Request",
+            "onSessionLoss": "End",
+        }
+    ).servers
+
+    assert (plain.sessionAffinity, plain.onSessionLoss) == ("Principal", "Repair")
+    assert (chosen.sessionAffinity, chosen.onSessionLoss) == ("Request", "End")
+    assert chosen.backend == StdioBackend(process="PerUser", lists="PerSession")
+
+
+def test_a_pod_finds_its_siblings_by_name_and_no_address_is_written() -> None:
+    (server,) = document().servers
+
+    assert server.pods == "time-pods.tools.svc"
 
 
 def test_an_http_backend_is_a_port_of_loopback() -> None:
@@ -54,11 +88,33 @@ def test_an_http_backend_is_a_port_of_loopback() -> None:
     assert server.backend == HttpBackend(port=9000, path="/v1")
 
 
+@pytest.mark.parametrize(
+    ("transport", "backend"),
+    [
+        ({"sse": {"port": 9000}}, SseBackend(port=9000, path="/sse")),
+        ({"sse": {"port": 9000, "path": "/events"}}, SseBackend(port=9000, path="/events")),
+        ({"webSocket": {"port": 9000}}, WebSocketBackend(port=9000, path="/ws")),
+    ],
+)
+def test_the_other_transports_are_ports_of_loopback_too(transport: Any, backend: Any) -> None:
+    (server,) = render(http(transport=transport), ServerView(), SETTINGS, ENV).servers
+
+    assert server.backend == backend
+
+
 def test_limits_and_tools_are_passed_on() -> None:
     (server,) = document(limits={"callSeconds": 5}, tools={"deny": ["x"]}).servers
 
     assert (server.limits.callSeconds, server.limits.concurrency) == (5, 64)
     assert (server.tools.allow, server.tools.deny) == (None, ("x",))
+
+
+def test_the_pages_that_may_call_are_passed_on() -> None:
+    (closed,) = document().servers
+    (opened,) = document(clients={"allowedOrigins": ["https://app.example"]}).servers
+
+    assert closed.clients.allowedOrigins == ()
+    assert opened.clients.allowedOrigins == ("https://app.example",)
 
 
 def test_namespaces_are_literal_sets() -> None:
@@ -127,3 +183,11 @@ def test_what_does_not_fit_into_a_config_map_is_known_before_it_is_written() -> 
 
     assert is_too_large(document(view))
     assert not is_too_large(document())
+
+
+def test_with_tls_the_url_is_https_and_tokens_for_the_plain_one_are_still_taken() -> None:
+    address = cluster_address(stdio(tls={"secretName": "time-tls"}))
+
+    assert address.url == "https://time.tools.svc/mcp"
+    assert set(cluster_address(stdio()).audiences) < set(address.audiences)
+    assert len(address.audiences) == 6

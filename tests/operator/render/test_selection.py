@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from tests.operator.build import STDIO, accounts, policy, rule, server, stdio
 
+from ostiary_operator.api import MCPAccessPolicy
 from ostiary_operator.api.fields import LabelSelector, Namespaces
 from ostiary_operator.render.selection import (
     callers,
+    granting,
     matches,
     namespaces_of,
     selecting,
@@ -59,19 +61,23 @@ def test_a_selector_means_what_it_means_to_kubernetes(
 def test_a_policy_selects_by_name_or_by_label() -> None:
     internal = server(STDIO, labels={"tier": "internal"})
 
-    assert selects(policy(rule(), target="time"), internal)
-    assert not selects(policy(rule(), target="other"), internal)
-    assert selects(policy(rule(), selector={}), internal)
-    assert selects(policy(rule(), selector={"matchLabels": {"tier": "internal"}}), internal)
-    assert not selects(policy(rule(), selector={"matchLabels": {"tier": "public"}}), internal)
+    assert selects(policy(rule(), target="time"), internal, NAMESPACES)
+    assert not selects(policy(rule(), target="other"), internal, NAMESPACES)
+    assert selects(policy(rule(), selector={}), internal, NAMESPACES)
+    assert selects(
+        policy(rule(), selector={"matchLabels": {"tier": "internal"}}), internal, NAMESPACES
+    )
+    assert not selects(
+        policy(rule(), selector={"matchLabels": {"tier": "public"}}), internal, NAMESPACES
+    )
 
 
 def test_a_policy_of_another_namespace_never_selects() -> None:
-    assert not selects(policy(rule(), selector={}, namespace="agents"), stdio())
+    assert not selects(policy(rule(), selector={}, namespace="agents"), stdio(), NAMESPACES)
 
 
 def test_policies_come_in_the_order_of_their_names() -> None:
-    found = selecting([policy(rule(), name="b"), policy(rule(), name="a")], stdio())
+    found = selecting([policy(rule(), name="b"), policy(rule(), name="a")], stdio(), NAMESPACES)
 
     assert [it.metadata.name for it in found] == ["a", "b"]
 
@@ -110,3 +116,45 @@ def test_only_a_namespace_selector_hangs_on_labels_of_namespaces() -> None:
     assert selects_namespaces(policy(rule(accounts("a", selector={}))))
     assert not selects_namespaces(policy(rule(accounts("a", to="All"), accounts("b"))))
     assert not selects_namespaces(policy(rule({"anonymous": {}})))
+    assert not selects_namespaces(policy(rule({"users": {"names": ["a"]}})))
+
+
+def test_a_denial_and_a_token_hang_on_labels_of_namespaces_too() -> None:
+    tokens = {"tokens": {"names": ["a"], "namespaces": {"from": "Selector", "selector": {}}}}
+
+    assert selects_namespaces(policy(rule(tokens)))
+    assert selects_namespaces(policy(deny=[{"from": [accounts("a", selector={})]}]))
+
+
+def test_people_count_as_callers_wherever_they_are() -> None:
+    people = rule({"users": {"names": ["a"]}}, {"oidc": {"issuer": "https://id.example"}})
+    nowhere = {"from": "Selector", "selector": {"matchLabels": {"team": "z"}}}
+    tokens = rule({"tokens": {"names": ["a"], "namespaces": nowhere}})
+
+    assert callers(stdio(), [policy(people)], NAMESPACES) == 1
+    assert callers(stdio(), [policy(tokens)], NAMESPACES) == 0
+
+
+def top(**more: Any) -> MCPAccessPolicy:
+    values = {"scope": "Cluster", "namespaces": {"from": "All"}, "target": None} | more
+    return policy(rule(), name="top", namespace="admin", **values)
+
+
+TEAM_A = {"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}
+
+
+def test_a_ceiling_is_over_every_server_of_its_namespaces() -> None:
+    assert selects(top(), stdio(), NAMESPACES)
+    assert not selects(top(namespaces={"from": "Same"}), stdio(), NAMESPACES)
+    assert not selects(top(namespaces=TEAM_A), stdio(), {"tools": {}, "shop": {"team": "a"}})
+    assert selects(top(namespaces=TEAM_A), stdio(), {"tools": {"team": "a"}})
+    assert selects_namespaces(top(namespaces=TEAM_A))
+    assert not selects_namespaces(top())
+
+
+def test_neither_a_ceiling_nor_an_observed_policy_lets_anybody_in() -> None:
+    watching = policy(rule(), name="watching", mode="Observe")
+    granting_one = policy(rule(), name="granting")
+
+    assert granting([top(), watching, granting_one], stdio()) == (granting_one,)
+    assert callers(stdio(), [top(), watching], NAMESPACES) == 0

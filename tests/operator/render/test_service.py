@@ -22,3 +22,9 @@ def test_the_headless_service_holds_pods_that_drain_too() -> None:
         ("mcp", 8080),
         ("admin", 9464),
     ]
+
+
+def test_with_tls_clients_reach_port_443_alone() -> None:
+    spec = render_service(stdio(tls={"secretName": "time-tls"}))["spec"]
+
+    assert [(it["port"], it["targetPort"]) for it in spec["ports"]] == [(443, "mcp-tls")]

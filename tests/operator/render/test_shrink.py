@@ -8,7 +8,7 @@ from tests.operator.build import ENV, SETTINGS, accounts, policy, rule, stdio
 from ostiary_operator.render import ServerView
 from ostiary_operator.render.proxy_config import is_too_large, render
 from ostiary_operator.render.shrink import bounded
-from ostiary_proxy.config import ProxyConfig, Subject
+from ostiary_proxy.config import AccessToken, ProxyConfig, Subject
 
 MANY = {f"namespace-{number:050}": {"team": "all"} for number in range(16_000)}
 HUGE = rule(accounts("huge", selector={"matchLabels": {"team": "all"}}), name="huge")
@@ -29,6 +29,25 @@ def shrunk(last: ProxyConfig | None, *rules: Any, **more: Any) -> ProxyConfig:
     assert result.too_large
     assert not is_too_large(result.document)
     return result.document
+
+
+def with_tokens(found: ProxyConfig, *digits: str) -> ProxyConfig:
+    tokens = tuple(
+        AccessToken(namespace="tools", name=digit, sha256=digit * 64, expires=1) for digit in digits
+    )
+    server = found.servers[0].model_copy(update={"tokens": tokens})
+    return found.model_copy(update={"servers": (server,)})
+
+
+def test_of_access_tokens_only_those_stand_that_stood_and_are_wanted() -> None:
+    last = with_tokens(document(policy(rule())), "a", "b")
+    wanted = with_tokens(document(policy(rule(), HUGE), generation=2), "b", "c")
+
+    result = bounded(wanted, last)
+
+    assert result.too_large
+    assert [it.name for it in result.document.servers[0].tokens] == ["b"]
+    assert bounded(wanted, None).document.servers[0].tokens == ()
 
 
 def rules_of(found: ProxyConfig) -> dict[str, Any]:
@@ -78,6 +97,22 @@ def test_a_subject_that_is_gone_is_gone() -> None:
 
     assert rules_of(found)["callers"].subjects == (
         Subject(kind="serviceAccount", names=("b",), namespaces=("tools",)),
+    )
+
+
+def test_people_and_tokens_stay_and_an_issuers_claims_must_be_the_same() -> None:
+    one, other = (
+        {"oidc": {"issuer": "https://id.example", "claims": {"groups": [group]}}}
+        for group in ("one", "other")
+    )
+    users, tokens = {"users": {"names": ["alice", "bob"]}}, {"tokens": {"names": ["ci"]}}
+    last = document(policy(rule(one, users, tokens)))
+
+    found = shrunk(last, rule(other, {"users": {"names": ["alice"]}}, tokens))
+
+    assert rules_of(found)["callers"].subjects == (
+        Subject(kind="user", names=("alice",)),
+        Subject(kind="token", names=("ci",), namespaces=("tools",)),
     )
 
 
@@ -140,3 +175,16 @@ def test_shrinking_again_changes_nothing() -> None:
     twice = shrunk(once, rule(*entries))
 
     assert once == twice
+
+
+def test_a_way_in_that_is_closed_is_closed_and_a_new_one_waits() -> None:
+    before = {"sse": True, "allowedOrigins": ["https://a.example", "https://b.example"]}
+    after = {"webSocket": True, "allowedOrigins": ["https://b.example", "https://c.example"]}
+    last = document(policy(rule()), clients=before, limits={"concurrency": 9})
+
+    found = shrunk(last, rule(), spec={"clients": after, "limits": {"concurrency": 2}}).servers[0]
+
+    assert not found.clients.sse
+    assert not found.clients.webSocket
+    assert found.clients.allowedOrigins == ("https://b.example",)
+    assert found.limits.concurrency == 2

@@ -28,7 +28,7 @@ def test_every_server_finds_the_shim_read_only(parent: Any) -> None:
 def test_every_mount_has_its_volume() -> None:
     parent = stdio(identity={"kubernetesToken": True})
 
-    used = {it["name"] for it in [*server_mounts(parent), *proxy_mounts()]}
+    used = {it["name"] for it in [*server_mounts(parent), *proxy_mounts(stdio())]}
 
     assert used == set(named(parent))
 
@@ -77,7 +77,7 @@ def test_a_token_is_mounted_in_the_servers_container_alone_and_only_when_asked_f
 
     assert mounts(asked)[path]["readOnly"] is True
     assert path not in mounts(stdio())
-    assert "ostiary-token" not in {it["name"] for it in proxy_mounts()}
+    assert "ostiary-token" not in {it["name"] for it in proxy_mounts(stdio())}
 
 
 def test_a_users_volume_keeps_its_shape() -> None:
@@ -110,3 +110,13 @@ def test_a_users_volume_keeps_its_shape() -> None:
         "subPath": "a",
     }
     assert named(parent)["notes"]["persistentVolumeClaim"] == {"claimName": "n", "readOnly": True}
+
+
+def test_a_certificate_is_mounted_in_the_proxy_alone() -> None:
+    server = stdio(tls={"secretName": "time-tls"})
+    found = [it for it in volumes(server) if it["name"] == "ostiary-tls"]
+
+    assert [it["secret"]["secretName"] for it in found] == ["time-tls"]
+    assert not found[0]["secret"].get("optional"), "its absence is the kubelet's to say"
+    assert "/etc/ostiary/tls" in [it["mountPath"] for it in proxy_mounts(server)]
+    assert "ostiary-tls" not in [it["name"] for it in server_mounts(server)]

@@ -44,3 +44,12 @@ def test_what_a_server_says_of_itself_is_cut() -> None:
 
     assert len(found["server"]["name"]) == 256
     assert found["protocol"]["served"] == ["v" * 64] * 16
+
+
+def test_what_no_bridge_can_carry_is_listed() -> None:
+    """protocol.md 6.12."""
+    legacy = READY.model_copy(update={"notBridged": ("Tasks", "ElicitationIds")})
+
+    found = reported(Observed(pods=(pod(),), reports={"uid-time-1": report(legacy)}), {})
+
+    assert found["protocol"]["notBridged"] == ["Tasks", "ElicitationIds"]

@@ -54,8 +54,11 @@ def test_a_healthy_server_says_all_that_people_ask_for() -> None:
         "ResolvedRefs",
         "Programmed",
         "BackendPrivate",
+        "TransportEncrypted",
+        "ToolsPinned",
     ]
-    assert {it["status"] for it in status["conditions"]} == {"True"}
+    assert {it["status"] for it in status["conditions"][:-2]} == {"True"}
+    assert said(status, "TransportEncrypted") == ("False", "Plaintext")
 
 
 def test_the_same_observation_gives_the_same_status() -> None:

@@ -1,0 +1,226 @@
+"""Both reconcilers with everything behind them, over the small API server and one proxy's port."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.operator.build import ENV, policy, rule, server
+from tests.operator.cluster_state import NOW, pod, report
+from tests.operator.fake_api import FakeApi, serving
+from tests.operator.hand_clock import HandClock
+from tests.operator.test_reports import ADDRESS, Proxy, listening
+from tests.operator.trusting import trusting
+from tests.proxy.conditions import until
+
+from ostiary_operator.apply import Children
+from ostiary_operator.cache import Cache
+from ostiary_operator.cluster import Cluster
+from ostiary_operator.controller import Key
+from ostiary_operator.live_settings import LiveSettings
+from ostiary_operator.masters import Masters
+from ostiary_operator.metrics import Metrics
+from ostiary_operator.models import Models
+from ostiary_operator.nudge import Nudger
+from ostiary_operator.observe import Observer
+from ostiary_operator.policy import Policies
+from ostiary_operator.produce import Producer
+from ostiary_operator.publish import Publisher
+from ostiary_operator.render import names
+from ostiary_operator.reports import Reports
+from ostiary_operator.resources import (
+    CONFIG_MAPS,
+    NAMESPACES,
+    POLICIES,
+    SERVERS,
+    Manifest,
+    Resource,
+)
+from ostiary_operator.rollout import Rollout
+from ostiary_operator.server import Servers
+from ostiary_operator.settings import SETTINGS_KEY
+from ostiary_operator.status import Enforcement
+from ostiary_operator.tokens import Books, Tokens
+from ostiary_proxy.config import ObservedReport
+
+TIME = Key(SERVERS, "tools", "time")
+CALLERS = Key(POLICIES, "tools", "callers")
+POD = "uid-time-1"
+SETTINGS = {
+    "metadata": {"name": ENV.settingsConfigMap, "namespace": ENV.namespace},
+    "data": {SETTINGS_KEY: "proxyImage: registry.example/ostiary-proxy:1"},
+}
+
+
+class Bench:
+    """One operator's two reconcilers, as a new process has them."""
+
+    def __init__(
+        self, *, api: FakeApi, cluster: Cluster, cache: Cache, proxy: Proxy, port: int, token: Path
+    ) -> None:
+        self.api, self.cache, self.proxy = api, cache, proxy
+        self.told: list[str] = []
+        """Namespaces whose policies were told of news."""
+        clock, metrics, self._models = HandClock(), Metrics(), Models(cache)
+        self.books = Books(self._models, lambda: None)
+        self.reports = Reports(
+            token_file=token, metrics=metrics, clock=clock, changed=_nobody, port=port
+        )
+        self.settings = LiveSettings(
+            cache=cache, namespace=ENV.namespace, name=ENV.settingsConfigMap
+        )
+        self.trust = trusting(cluster, self.settings, clock)
+        observer = Observer(cluster=cluster, cache=cache, reports=self.reports)
+        publisher = Publisher(
+            cluster=cluster, cache=cache, metrics=metrics, reporter="operator-1", now=lambda: NOW
+        )
+        writer = Children(cluster=cluster, cache=cache, metrics=metrics)
+        producer = Producer(
+            cache=cache,
+            models=self._models,
+            settings=self.settings,
+            env=ENV,
+            trust=self.trust,
+            writer=writer,
+            masters=Masters(
+                cluster=cluster, cache=cache, children=writer, clock=clock, now=lambda: NOW
+            ),
+            observer=observer,
+            rollout=Rollout(clock=clock),
+            tokens=lambda: self.books.current.accepted,
+            now=lambda: NOW,
+        )
+        self.servers = Servers(
+            cache=cache,
+            models=self._models,
+            producer=producer,
+            nudger=Nudger(cluster=cluster, clock=clock),
+            observer=observer,
+            reports=self.reports,
+            publisher=publisher,
+            now=lambda: NOW,
+            enforcement_changed=self.told.append,
+        )
+        self.policies = Policies(
+            cache=cache,
+            models=self._models,
+            servers=self.servers,
+            observer=observer,
+            publisher=publisher,
+            settings=self.settings,
+            trust=self.trust,
+            now=lambda: NOW,
+        )
+        self.tokens = Tokens(
+            cache=cache,
+            models=self._models,
+            servers=self.servers,
+            observer=observer,
+            publisher=publisher,
+            books=self.books,
+            now=lambda: NOW,
+        )
+
+    def see(self, resource: Resource, manifest: Manifest) -> Manifest:
+        """Somebody wrote it, and the watch told of it."""
+        made = self.api.put(resource, manifest)
+        self.cache.see(resource, made)
+        return made
+
+    def edit(self, key: Key, spec: dict[str, Any] | None = None, **metadata: Any) -> Manifest:
+        found = self.cache.get(key.resource, key.namespace, key.name)
+        assert found is not None
+        edited = {**found, "metadata": found["metadata"] | metadata}
+        return self.see(key.resource, edited if spec is None else {**edited, "spec": spec})
+
+    def lose(self, key: Key) -> None:
+        gone = self.api.take(key.resource, key.namespace, key.name)
+        self.cache.lose(key.resource, gone)
+
+    async def look(self) -> float | None:
+        return await self.servers.reconcile(TIME)
+
+    async def judge(self) -> None:
+        await self.policies.reconcile(CALLERS)
+
+    def set(self, *lines: str) -> None:
+        """More of the settings."""
+        text = "\n".join((SETTINGS["data"][SETTINGS_KEY], *lines))
+        self.see(CONFIG_MAPS, SETTINGS | {"data": {SETTINGS_KEY: text}})
+
+    async def answer(
+        self, generation: int, *, etag: str = "e", observed: tuple[ObservedReport, ...] = ()
+    ) -> None:
+        """The pod's proxy says what it enforces, and the operator has heard it."""
+        said = report(generation=generation, podUid=POD).model_copy(update={"etag": etag})
+        counted = tuple(it.model_copy(update={"observed": observed}) for it in said.servers)
+        said = said.model_copy(update={"servers": counted})
+        self.proxy.say(said)
+        await until(lambda: self.reports.of(POD) == said)
+
+    def enforced(self, **metadata: Any) -> Enforcement | None:
+        """Of the policy `callers`; `metadata`: of the server."""
+        return self.servers.enforced(server(**metadata), policy(rule()))
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As it was written."""
+        found = self.api.find(CONFIG_MAPS, "tools", names.config("time"))
+        assert found is not None
+        return dict(json.loads(found["data"]["config.json"]))
+
+    @property
+    def generation(self) -> int:
+        return int(self.document["generation"])
+
+    def status(self, key: Key) -> dict[str, Any]:
+        found = self.api.find(key.resource, key.namespace, key.name)
+        assert found is not None
+        return dict(found.get("status", {}))
+
+    def condition(self, key: Key, kind: str) -> tuple[str, str]:
+        conditions = self.status(key).get("conditions", ())
+        found = next((it for it in conditions if it["type"] == kind), {})
+        return found.get("status", ""), found.get("reason", "")
+
+    @property
+    def written(self) -> list[str]:
+        """What was written beside Events, without the way to its namespace."""
+        return [
+            f"{line.partition(' ')[0]} {line.partition('/tools/')[2]}"
+            for line in self.api.writes
+            if not line.endswith("/events")
+        ]
+
+
+def running_pod(**metadata: Any) -> dict[str, Any]:
+    """One that answers on the bench's port."""
+    found = pod()
+    found["metadata"] |= {"creationTimestamp": "2026-07-01T11:00:00Z"} | metadata
+    found["status"]["podIP"] = ADDRESS
+    return found | {"spec": {"nodeName": "n-1"}}
+
+
+def _nobody(owner: object, told: object) -> None:
+    """Tests look for themselves."""
+
+
+@asynccontextmanager
+async def furnished(folder: Path) -> AsyncIterator[Bench]:
+    """With a namespace, and nothing in it."""
+    api, cache, proxy = FakeApi(now=lambda: NOW), Cache(), Proxy()
+    api.documents["/.well-known/openid-configuration"] = {"issuer": "https://cluster.example"}
+    api.documents["/openid/v1/jwks"] = {"keys": [{"kid": "k-1", "kty": "RSA"}]}
+    api.put(CONFIG_MAPS, SETTINGS)
+    token = folder / "token"
+    await asyncio.to_thread(token.write_text, "secret")
+    async with serving(api) as cluster, listening(proxy) as port:
+        bench = Bench(api=api, cluster=cluster, cache=cache, proxy=proxy, port=port, token=token)
+        await bench.settings.load(cluster)
+        await bench.trust.start()
+        bench.see(NAMESPACES, {"metadata": {"name": "tools"}})
+        api.forget_requests()
+        async with bench.reports:
+            yield bench
