@@ -9,15 +9,19 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from .terminal import shown
+from ostiary_proxy import VERSION
 
-WRONG: Final = 2
-IMPOSSIBLE: Final = 3
+from .access.arguments import COMMANDS, add_access
+from .endpoint import DEFAULT_PORT, IMPOSSIBLE, WRONG, CallFailed, Endpoint, local_url, token_given
+from .terminal import shown
+from .token_arguments import add_token
+from .trail.arguments import TRAIL, add_trail
+
 INTERRUPTED: Final = 130
-DEFAULT_PORT: Final = 8931
 EPILOG: Final = (
     "exit codes: 0 done; 1 the tool says that it failed; 2 the command line or the manifests are "
     "wrong; 3 it cannot be done now (not reachable, refused, a port or a folder that cannot be had)"
@@ -28,10 +32,15 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="ostiary", description="MCP servers behind a door.", epilog=EPILOG
     )
+    top.add_argument("--version", action="version", version=f"ostiary {VERSION}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _up(commands)
     _tools(commands)
     _call(commands)
+    _stdio(commands)
+    add_token(commands)
+    add_access(commands)
+    add_trail(commands)
     return top
 
 
@@ -69,8 +78,8 @@ def _up_options(up: argparse.ArgumentParser) -> None:
         "--output",
         choices=("table", "json"),
         default="table",
-        help="json: one line on stdout once every server answered or had 30 s, and nothing else "
-        "there, ever",
+        help="json: one line on stdout once every server answered or had 5 minutes, and nothing "
+        "else there, ever",
     )
     up.add_argument(
         "--call",
@@ -89,8 +98,18 @@ def _endpoint(command: argparse.ArgumentParser) -> None:
 
 
 def _tools(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    _endpoint(
-        commands.add_parser("tools", help="list what you may call at an endpoint", epilog=EPILOG)
+    tools = commands.add_parser(
+        "tools", help="list what you may call at an endpoint", epilog=EPILOG
+    )
+    _endpoint(tools)
+    tools.add_argument(
+        "--digests",
+        action="store_true",
+        help="of an MCPServer of the cluster, [NAMESPACE/]NAME in place of URL: print the "
+        "spec.tools.pin that approves its tools as they stand",
+    )
+    tools.add_argument(
+        "-n", "--namespace", default="", help="of NAME, with --digests (default: the context's)"
     )
 
 
@@ -100,6 +119,29 @@ def _call(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     call.add_argument("tool", metavar="TOOL")
     call.add_argument("pairs", metavar="key=value", nargs="*")
     call.add_argument("--json", dest="given", metavar="OBJECT", help="the arguments as JSON")
+
+
+def _stdio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    stdio = commands.add_parser(
+        "stdio",
+        help="be a local server that passes everything on to an endpoint",
+        description="For a client that can only start a program: passes its JSON-RPC lines on to "
+        "an endpoint, and the endpoint's answers back, in whichever revision the client speaks. "
+        "Nothing else is ever written to stdout; what is wrong is said on stderr.",
+        epilog=EPILOG,
+    )
+    stdio.add_argument(
+        "endpoint",
+        metavar="URL|NAME",
+        help="an endpoint, or a server of the running `ostiary up`: time, default/time",
+    )
+    stdio.add_argument("--token", help="bearer token (default: the environment's OSTIARY_TOKEN)")
+    stdio.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="port of `ostiary up`, for NAME (default %(default)s)",
+    )
 
 
 def read(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -121,6 +163,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "up":
             return _run_up(arguments)
+        if arguments.command == "stdio":
+            return _run_stdio(arguments)
+        if arguments.command == "token":
+            return _run_token(arguments)
+        if arguments.command == "tools" and arguments.digests:
+            return _run_digests(arguments)
+        if arguments.command in COMMANDS:
+            return _run_access(arguments)
+        if arguments.command in TRAIL:
+            return _run_trail(arguments)
         return _run_client(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -155,12 +207,62 @@ def _run_up(arguments: argparse.Namespace) -> int:
         return _fail(str(err), IMPOSSIBLE)
 
 
+def _run_stdio(arguments: argparse.Namespace) -> int:
+    from . import stdio
+
+    try:
+        url = local_url(arguments.endpoint, arguments.port)
+        return stdio.run(Endpoint(url, token_given(arguments.token)))
+    except CallFailed as err:
+        return _fail(str(err), err.code)
+
+
+def _run_token(arguments: argparse.Namespace) -> int:
+    from . import token
+
+    try:
+        for line in token.run(arguments, datetime.now(UTC)):
+            print(line)
+    except CallFailed as err:
+        return _fail(str(err), err.code)
+    return 0
+
+
+def _run_digests(arguments: argparse.Namespace) -> int:
+    from . import digests
+
+    try:
+        for line in digests.run(arguments.url, arguments.namespace):
+            print(line)
+    except CallFailed as err:
+        return _fail(str(err), err.code)
+    return 0
+
+
+def _run_access(arguments: argparse.Namespace) -> int:
+    from .access import run
+
+    try:
+        return run.run(arguments, datetime.now(UTC))
+    except CallFailed as err:
+        return _fail(str(err), err.code)
+
+
+def _run_trail(arguments: argparse.Namespace) -> int:
+    from .trail import run
+
+    try:
+        return run.run(arguments)
+    except CallFailed as err:
+        return _fail(str(err), err.code)
+
+
 def _run_client(arguments: argparse.Namespace) -> int:
     from . import call
 
     as_json = arguments.output == "json"
     try:
-        endpoint = call.Endpoint(arguments.url, call.token_given(arguments.token))
+        endpoint = Endpoint(arguments.url, token_given(arguments.token))
         if arguments.command == "tools":
             return asyncio.run(call.show_tools(endpoint, as_json=as_json, out=sys.stdout))
         return asyncio.run(
@@ -173,7 +275,7 @@ def _run_client(arguments: argparse.Namespace) -> int:
                 out=sys.stdout,
             )
         )
-    except call.CallFailed as err:
+    except CallFailed as err:
         return _fail(str(err), err.code)
 
 

@@ -4,12 +4,10 @@ Prints what came back, or a sentence that says what is wrong.  Decides nothing.
 """
 
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TextIO
-from urllib.parse import urlsplit
 
 import anyio
 import httpx2
@@ -19,24 +17,12 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, TextContent, Tool
 
 from .arguments import Unusable, read_arguments
+from .endpoint import WRONG, CallFailed, Endpoint, refused, unreachable
 from .terminal import shown
 
-TOKEN_VARIABLE: Final = "OSTIARY_TOKEN"
 CONNECT_SECONDS: Final = 10
 ANSWER_SECONDS: Final = 300
 MOST_PAGES: Final = 100
-
-
-WRONG: Final = 2
-IMPOSSIBLE: Final = 3
-
-
-class CallFailed(Exception):
-    """The message is a sentence for the person at the keyboard; `code` is the command's."""
-
-    def __init__(self, message: str, *, code: int = IMPOSSIBLE) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(slots=True)
@@ -50,39 +36,15 @@ class _Seen:
             self.status = response.status_code
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    url: str
-    token: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise CallFailed(
-                f"{self.url} is no endpoint: write its URL, for example "
-                "http://127.0.0.1:8931/default/time/mcp",
-                code=WRONG,
-            )
-        if not self.token.isascii() or not self.token.isprintable() or " " in self.token:
-            raise CallFailed(
-                "The token has characters that no token has: copy it again.", code=WRONG
-            )
-
-
-def token_given(option: str | None) -> str:
-    return (option if option is not None else os.environ.get(TOKEN_VARIABLE, "")).strip()
-
-
 @asynccontextmanager
 async def connected(endpoint: Endpoint) -> AsyncIterator[Client]:
     """A session in whatever era the server speaks; every failure becomes a `CallFailed`."""
     seen = _Seen()
-    headers = {"Authorization": f"Bearer {endpoint.token}"} if endpoint.token else {}
     timeout = httpx2.Timeout(CONNECT_SECONDS, read=ANSWER_SECONDS)
     try:
         async with (
             httpx2.AsyncClient(
-                headers=headers, timeout=timeout, event_hooks={"response": [seen.note]}
+                headers=endpoint.headers, timeout=timeout, event_hooks={"response": [seen.note]}
             ) as http,
             Client(streamable_http_client(endpoint.url, http_client=http)) as client,
         ):
@@ -102,34 +64,12 @@ def _failed(err: BaseException, endpoint: Endpoint, seen: _Seen) -> BaseExceptio
     if isinstance(err, CallFailed):
         return err
     if isinstance(err, MCPError):
-        return CallFailed(_refused(err, endpoint, seen))
+        return CallFailed(refused(endpoint, seen.status, err.error.message))
     if isinstance(err, httpx2.TimeoutException | TimeoutError):
         return CallFailed(f"{endpoint.url} did not answer in time.")
     if isinstance(err, httpx2.HTTPError):
-        return CallFailed(f"{endpoint.url} cannot be reached: {err}. Is it running?")
+        return CallFailed(unreachable(endpoint, err))
     return err
-
-
-def _refused(err: MCPError, endpoint: Endpoint, seen: _Seen) -> str:
-    message = err.error.message
-    match seen.status:
-        case 401 if not endpoint.token:
-            return f"401: {endpoint.url} wants a token: give --token, or set {TOKEN_VARIABLE}."
-        case 401:
-            return (
-                f"401: the token is not taken at {endpoint.url}: it has expired, or it is meant "
-                "for another server."
-            )
-        case 403:
-            return f"403: {message}"
-        case 404 if message in ("Not Found", "Session terminated"):
-            return f"404: there is no endpoint at {endpoint.url}."
-        case 404:
-            return f"404 at {endpoint.url}: {message}"
-        case 503:
-            return f"503: {message}: try again in a moment."
-        case _:
-            return message
 
 
 async def list_tools(client: Client) -> list[Tool]:

@@ -4,6 +4,8 @@ Knows no kind: what a document means is `manifests.py`'s.  Reads as the cluster'
 a date stays text, a key that is there twice is an error.
 """
 
+import base64
+import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -167,3 +169,20 @@ def _plain(err: yaml.MarkedYAMLError) -> str:
 def parse_path(text: str) -> Path:
     """`spec.env[0].name` as steps."""
     return tuple(int(index) if index else name for index, name in _STEP.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    message: str
+
+
+def text_of(value: object, *, encoded: bool) -> str | Refused:
+    """An entry of a ConfigMap or a Secret.  The message never repeats it: it may be a secret."""
+    if not isinstance(value, str):
+        return Refused("must be text: put it in quotes")
+    if not encoded:
+        return value
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return Refused("must be base64 of text: write it plain under stringData instead")

@@ -77,7 +77,7 @@ def _value(source: Any, namespace: str, manifests: Manifests, path: str) -> str 
     for name, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
         reference = getattr(source, name)
         if reference is not None:
-            return _key(kind, namespace, reference, manifests, f"{path}.{name}")
+            return value_of(kind, namespace, reference, manifests, f"{path}.{name}")
     name = "fieldRef" if source.fieldRef is not None else "resourceFieldRef"
     return Missing(
         f"{path}.{name}",
@@ -85,9 +85,10 @@ def _value(source: Any, namespace: str, manifests: Manifests, path: str) -> str 
     )
 
 
-def _key(
+def value_of(
     kind: str, namespace: str, reference: Any, manifests: Manifests, path: str
 ) -> str | Missing | None:
+    """Of one key; None: optional, and not there."""
     data = _object(kind, namespace, reference, manifests, path)
     if isinstance(data, Missing) or reference.key in data.values:
         return data if isinstance(data, Missing) else data.values[reference.key]

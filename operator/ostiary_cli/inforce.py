@@ -5,15 +5,21 @@ nothing: the last good state stays, for as long as it takes to mend the file.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
-from ostiary_proxy.config import HttpBackend, Issuer, Server
+from ostiary_operator.oidc_issuers import OidcIssuers, Wanted
+from ostiary_operator.trusted_issuers import TrustedIssuer
+from ostiary_proxy.config import Issuer, PortBackend, Server
 from ostiary_proxy.serve import Proxy
 
-from .local import HOST, Place, Plan, Refusal, key_of, plan
+from .folder_tokens import good_tokens
+from .local import HOST, Place, Plan, Refusal, key_of, listening, plan, port_field
 from .manifests import Manifests
+from .upstream import Files, remove_files, write_files
 
 LOOK_SECONDS: Final = 1.0
 
@@ -28,6 +34,8 @@ class Applied:
     refusals: tuple[Refusal, ...]
     """Servers that are left out."""
     changed: bool = True
+    notes: tuple[str, ...] = ()
+    """Access tokens that are good for nothing, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +57,40 @@ class InForce:
         self._callers = tuple(callers)
         self._generation = 0
         self.servers: tuple[Server, ...] = ()
+        self._files = Files()
+        self._plan = Plan((), ())
+        self._issuers: tuple[Issuer, ...] = ()
+        self._trusted: tuple[TrustedIssuer, ...] = ()
+        self.logins = OidcIssuers(
+            wanted=lambda: Wanted(self._trusted, loopback=True), clock=time.monotonic
+        )
+        """Issuers of the folder's settings."""
 
     async def take(self, manifests: Manifests) -> Applied | Kept:
         if manifests.problems:
             return Kept(tuple(str(problem) for problem in manifests.problems))
-        wanted = plan(manifests, self._place, self._callers)
+        tokens, notes = good_tokens(
+            (token for token, _ in manifests.tokens.values()), datetime.now(UTC)
+        )
+        wanted = plan(manifests, self._place, self._callers, tokens)
         wanted = await self._without_busy_ports(wanted, manifests)
         running = {key_of(server) for server in self.servers}
         lost = tuple(str(refusal) for refusal in wanted.refusals if refusal.key in running)
         if lost:
             return Kept(lost)
-        if self._generation and wanted.servers == self.servers:
-            return Applied(self._generation, (), (), wanted.refusals, changed=False)
+        trusted, self._trusted = self._trusted, manifests.issuers
+        same = wanted.files == self._files and wanted.servers == self.servers
+        if self._generation and same and trusted == self._trusted:
+            return Applied(
+                self._generation, (), (), wanted.refusals, changed=False, notes=tuple(notes)
+            )
+        await self._write(wanted.files)
         try:
-            self._proxy.apply(wanted.config(self._generation + 1, self._issuer))
+            self._put(wanted)
         except ValueError as err:
+            self._trusted = trusted
             return Kept((str(err),))
-        self._generation += 1
+        self.logins.look_at_settings()
         now = {key_of(server) for server in wanted.servers}
         self.servers = wanted.servers
         return Applied(
@@ -73,28 +98,58 @@ class InForce:
             tuple(server for server in wanted.servers if key_of(server) not in running),
             tuple(sorted(running - now)),
             wanted.refusals,
+            notes=tuple(notes),
         )
+
+    def refresh(self) -> None:
+        """Other keys: the same folder, for whoever they sign for."""
+        if self._generation and self._all_issuers() != self._issuers:
+            self._put(self._plan)
+
+    def _put(self, wanted: Plan) -> None:
+        """Raises ValueError, and what was in force stays."""
+        issuers = self._all_issuers()
+        self._proxy.apply(wanted.config(self._generation + 1, issuers))
+        self._generation += 1
+        self._plan, self._issuers = wanted, issuers
+
+    def _all_issuers(self) -> tuple[Issuer, ...]:
+        return (self._issuer, *self.logins.issuers)
+
+    async def _write(self, files: Files) -> None:
+        """Before the config that names them."""
+        root = self._place.upstream
+        if not self._generation:
+            await asyncio.to_thread(remove_files, root)
+        await asyncio.to_thread(write_files, self._files, files)
+        self._files = files
+
+    async def close(self) -> None:
+        """No credential outlives the proxy that needed it."""
+        await asyncio.to_thread(remove_files, self._place.upstream)
 
     async def _without_busy_ports(self, wanted: Plan, manifests: Manifests) -> Plan:
         """A port that somebody else listens on would answer in the server's place."""
-        ours = {it.backend.port for it in self.servers if isinstance(it.backend, HttpBackend)}
+        ours = {
+            backend.port for it in self.servers if (backend := listening(it.backend)) is not None
+        }
         servers: list[Server] = []
         refusals = list(wanted.refusals)
         for server in wanted.servers:
-            port = server.backend.port if isinstance(server.backend, HttpBackend) else None
-            if port is not None and port not in ours and await _answers(port):
-                refusals.append(_busy(server, port, manifests))
+            backend = listening(server.backend)
+            if backend and backend.port not in ours and await _answers(backend.port):
+                refusals.append(_busy(server, backend, manifests))
             else:
                 servers.append(server)
-        return Plan(tuple(servers), tuple(refusals))
+        return Plan(tuple(servers), tuple(refusals), wanted.files)
 
 
-def _busy(server: Server, port: int, manifests: Manifests) -> Refusal:
-    key = key_of(server)
+def _busy(server: Server, backend: PortBackend, manifests: Manifests) -> Refusal:
+    key, port = key_of(server), backend.port
     _, source = manifests.servers[key]
     return Refusal(
         key,
-        source.at("spec.transport.streamableHTTP.port"),
+        source.at(port_field(backend)),
         f"another program on this machine listens on port {port}: stop it, or give {key} another",
     )
 

@@ -5,16 +5,27 @@ backends alone differ.  A server that cannot run here is refused with a sentence
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ostiary_operator.api import MCPServer
-from ostiary_operator.render.proxy_config import Address, server_section
-from ostiary_proxy.config import HttpBackend, Issuer, ProxyConfig, Server, StdioBackend
+from ostiary_operator.api import MCPAccessToken, MCPServer
+from ostiary_operator.render.outside import remote_backend, service_backend, service_name
+from ostiary_operator.render.proxy_config import Address, port_backend, server_section
+from ostiary_operator.render.tokens import opening
+from ostiary_proxy.config import (
+    Backend,
+    HttpBackend,
+    Issuer,
+    PortBackend,
+    ProxyConfig,
+    Server,
+    StdioBackend,
+)
 
 from .environment import Missing, environment_of, expand_all
 from .manifests import Manifests, Source
+from .upstream import Files, files_of
 
 HOST: Final = "127.0.0.1"
 DRAIN_SECONDS: Final = 2
@@ -30,6 +41,11 @@ class Place:
     port: int
     search_path: str
     """PATH of the children that bring none of their own."""
+
+    @property
+    def upstream(self) -> Path:
+        """Where the credentials of remotes lie while this runs."""
+        return self.folder / ".ostiary" / f"upstream-{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +64,14 @@ class Refusal:
 class Plan:
     servers: tuple[Server, ...]
     refusals: tuple[Refusal, ...]
+    files: Files = field(default_factory=Files, repr=False)
+    """What the proxy reads of `spec.upstream`: secrets, never printed."""
 
-    def config(self, generation: int, issuer: Issuer) -> ProxyConfig:
+    def config(self, generation: int, issuers: tuple[Issuer, ...]) -> ProxyConfig:
         return ProxyConfig(
             generation=generation,
             role="local",
-            issuers=(issuer,),
+            issuers=issuers,
             servers=self.servers,
             drainSeconds=DRAIN_SECONDS,
         )
@@ -63,12 +81,20 @@ def key_of(server: Server) -> str:
     return f"{server.namespace}/{server.name}"
 
 
-def plan(manifests: Manifests, place: Place, callers: Iterable[str] = ()) -> Plan:
-    """`callers`: namespaces of the development identities, which policies may select by name."""
+def plan(
+    manifests: Manifests,
+    place: Place,
+    callers: Iterable[str] = (),
+    tokens: Iterable[MCPAccessToken] = (),
+) -> Plan:
+    """`callers`: namespaces of the development identities, which policies may select by name;
+    `tokens`: those that are good here."""
+    policies, good = tuple(manifests.policies.values()), tuple(tokens)
     namespaces = manifests.labels(frozenset(callers))
     servers: list[Server] = []
     refusals: list[Refusal] = []
     ports: dict[int, str] = {}
+    files = Files()
     for key, (server, source) in sorted(manifests.servers.items()):
         backend = _backend(server, source, manifests, place, ports)
         if isinstance(backend, Missing):
@@ -76,31 +102,40 @@ def plan(manifests: Manifests, place: Place, callers: Iterable[str] = ()) -> Pla
             message = f"{backend.path}: {backend.message}" if backend.path else backend.message
             refusals.append(Refusal(key, where, message))
             continue
-        if isinstance(backend, HttpBackend):
-            ports[backend.port] = f"{key} ({source.at('spec.transport.streamableHTTP.port')})"
+        found = files_of(server, manifests, _upstream(server, place))
+        assert not isinstance(found, Missing), "the backend was refused for it"
+        files |= found
+        child = listening(backend)
+        if child is not None:
+            ports[child.port] = f"{key} ({source.at(port_field(child))})"
         section = server_section(
             server,
-            manifests.policies.values(),
+            policies,
             namespaces,
             address=_address(server, place.port),
             backend=backend,
+            tokens=opening(server, good, policies, namespaces),
         )
         servers.append(section.model_copy(update={"uid": key}))
-    return Plan(tuple(servers), tuple(refusals))
+    return Plan(tuple(servers), tuple(refusals), files)
 
 
 def _address(server: MCPServer, port: int) -> Address:
     path = f"/{server.metadata.namespace}/{server.metadata.name}/mcp"
     url = f"http://{HOST}:{port}{path}"
-    return Address(url=url, audiences=(url,), hosts=(HOST, "localhost"), path=path)
+    # A client that asked for localhost gets a token for that.
+    audiences = (url, f"http://localhost:{port}{path}")
+    return Address(url=url, audiences=audiences, hosts=(HOST, "localhost"), path=path)
 
 
 def _backend(
     server: MCPServer, source: Source, manifests: Manifests, place: Place, ports: dict[int, str]
-) -> StdioBackend | HttpBackend | Missing:
+) -> Backend | Missing:
     missing = _cannot(server, place, ports)
     if missing is not None:
         return missing
+    if server.spec.image is None:
+        return _outside(server, manifests, place)
     environment = environment_of(server, manifests)
     if isinstance(environment, Missing):
         return environment
@@ -110,22 +145,44 @@ def _backend(
     spec = server.spec
     command = expand_all([*(spec.command or ()), *(spec.args or ())], environment)
     environment.setdefault("PATH", place.search_path)
-    if spec.http is not None:
-        return HttpBackend(
-            port=spec.http.port,
-            path=spec.http.path or "/mcp",
-            command=command,
-            env=environment,
-            workingDir=working,
-        )
-    given = spec.stdio.model_dump(include={"maxProcesses", "idleSeconds"}, exclude_none=True)
-    return StdioBackend(command=command, env=environment, workingDir=working, **given)
+    child = port_backend(server, command=command, env=environment, workingDir=working)
+    if child is not None:
+        return child
+    given = spec.stdio.model_dump(exclude_none=True)
+    return StdioBackend(
+        command=command,
+        env=environment,
+        workingDir=working,
+        protocol=spec.protocol,
+        **given,
+    )
+
+
+def _upstream(server: MCPServer, place: Place) -> Path:
+    return place.upstream / server.metadata.namespace / server.metadata.name
+
+
+def _outside(server: MCPServer, manifests: Manifests, place: Place) -> HttpBackend | Missing:
+    """A remote may be this very machine; a Service is what listens on its port here, as
+    `kubectl port-forward` would have it."""
+    folder = _upstream(server, place)
+    found = files_of(server, manifests, folder)
+    if isinstance(found, Missing):
+        return found
+    remote, service = server.spec.remote, server.spec.service
+    if remote is not None:
+        return remote_backend(server, remote, folder=str(folder), loopback=True)
+    assert service is not None, "the model demands one of the three"
+    name = service_name(server, service.name)
+    return service_backend(
+        server, name=name, host=HOST, port=service.port, folder=str(folder), loopback=True
+    )
 
 
 def _cannot(server: MCPServer, place: Place, ports: dict[int, str]) -> Missing | None:
     """What a pod has and this machine has not."""
     spec = server.spec
-    if not spec.command:
+    if spec.image is not None and not spec.command:
         return Missing(
             "spec.command",
             f"the image {spec.image} is not pulled here: write as command the program to start",
@@ -147,11 +204,10 @@ def _cannot(server: MCPServer, place: Place, ports: dict[int, str]) -> Missing |
 
 
 def _port_taken(server: MCPServer, place: Place, ports: dict[int, str]) -> Missing | None:
-    if server.spec.http is None:
+    if server.spec.remote is not None:
         return None
-    port = server.spec.http.port
-    path = "spec.transport.streamableHTTP.port"
-    if port in ports:
+    port, path = _port(server)
+    if server.spec.image is not None and port in ports:
         return Missing(
             path,
             f"port {port} is already that of {ports[port]}: servers share one machine here, so "
@@ -160,6 +216,25 @@ def _port_taken(server: MCPServer, place: Place, ports: dict[int, str]) -> Missi
     if port == place.port:
         return Missing(path, f"port {port} is that of `ostiary up`: choose another for one of them")
     return None
+
+
+def _port(server: MCPServer) -> tuple[int, str]:
+    """The port of this machine that it needs, and the field that says so; 0: none."""
+    if server.spec.service is not None:
+        return server.spec.service.port, "spec.service.port"
+    child = port_backend(server)
+    return (child.port, port_field(child)) if child is not None else (0, "")
+
+
+def listening(backend: Backend) -> PortBackend | None:
+    """A child that is to listen; where the server is elsewhere, somebody must listen already."""
+    elsewhere = isinstance(backend, HttpBackend) and backend.outside is not None
+    return None if elsewhere or isinstance(backend, StdioBackend) else backend
+
+
+def port_field(backend: PortBackend) -> str:
+    """Where a manifest names the port."""
+    return f"spec.transport.{backend.kind}.port"
 
 
 def _working_dir(server: MCPServer, place: Place) -> str | Missing:

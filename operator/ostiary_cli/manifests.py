@@ -4,8 +4,6 @@ Reads the folder itself, not what lies below it, as `kubectl apply -f DIR` does.
 about running: that is `local.py`'s.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -17,19 +15,34 @@ from ostiary_operator.api import (
     LABEL_NAMESPACE_NAME,
     POLICY_KIND,
     SERVER_KIND,
+    TOKEN_KIND,
     Invalid,
     MCPAccessPolicy,
+    MCPAccessToken,
     MCPServer,
     parse_policy,
     parse_server,
+    parse_token,
 )
+from ostiary_operator.settings import SettingsInvalid
+from ostiary_operator.trusted_issuers import TrustedIssuer
 
-from .documents import LARGEST_FILE, Document, Path, Unreadable, parse_path, read_documents
+from . import folder_settings
+from .documents import (
+    LARGEST_FILE,
+    Document,
+    Path,
+    Refused,
+    Unreadable,
+    parse_path,
+    read_documents,
+    text_of,
+)
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 DEFAULT_NAMESPACE: Final = "default"
 _KUSTOMIZE: Final = ("kustomization.yaml", "kustomization.yml")
-Kind = TypeVar("Kind", MCPServer, MCPAccessPolicy)
+Kind = TypeVar("Kind", MCPServer, MCPAccessPolicy, MCPAccessToken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +80,20 @@ class Manifests:
     servers: dict[str, tuple[MCPServer, Source]] = field(default_factory=dict)
     """By `<namespace>/<name>`, as all below."""
     policies: dict[str, MCPAccessPolicy] = field(default_factory=dict)
+    tokens: dict[str, tuple[MCPAccessToken, Source]] = field(default_factory=dict)
     secrets: dict[str, Data] = field(default_factory=dict)
     config_maps: dict[str, Data] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     """Labels, of those that have a Namespace manifest."""
+    issuers: tuple[TrustedIssuer, ...] = ()
+    """Of the settings document, where there is one."""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What was left out, and why that is no error."""
 
     def labels(self, others: frozenset[str] = frozenset()) -> dict[str, dict[str, str]]:
         """Every namespace anybody names, each with at least its own name as a label."""
-        objects = [key.partition("/")[0] for key in (*self.servers, *self.policies)]
+        objects = [key.partition("/")[0] for key in (*self.servers, *self.policies, *self.tokens)]
         names = sorted({*objects, *others, *self.namespaces})
         return {
             name: {**self.namespaces.get(name, {}), LABEL_NAMESPACE_NAME: name} for name in names
@@ -87,22 +103,41 @@ class Manifests:
 def read_folder(folder: FilePath) -> Manifests:
     """Blocking: a few small files."""
     found = Manifests()
-    if not folder.is_dir():
-        what = "is a file: name the folder it is in" if folder.exists() else "does not exist"
-        found.problems.append(Problem(str(folder), what))
-        return found
-    try:
-        files = [path for path in sorted(folder.iterdir()) if _is_manifest(path)]
-    except OSError as err:
-        found.problems.append(Problem(str(folder), f"cannot be read: {err.strerror}"))
-        return found
-    documents = [document for path in files for document in _read(path, found)]
-    seen: dict[tuple[str, str], Source] = {}
-    for document in documents:
-        _take(document, found, seen)
+    files = manifest_files(folder, found)
+    take_files({path: path.name for path in files}, found)
     if not found.servers and not found.problems:
         found.problems.append(Problem(str(folder), _no_server(files)))
     return found
+
+
+def manifest_files(folder: FilePath, found: Manifests) -> list[FilePath]:
+    """Those of the folder itself; that it is none is one of the problems of `found`."""
+    if not folder.is_dir():
+        what = "is a file: name the folder it is in" if folder.exists() else "does not exist"
+        found.problems.append(Problem(str(folder), what))
+        return []
+    try:
+        return [path for path in sorted(folder.iterdir()) if _is_manifest(path)]
+    except OSError as err:
+        found.problems.append(Problem(str(folder), f"cannot be read: {err.strerror}"))
+        return []
+
+
+def take_files(files: Mapping[FilePath, str], found: Manifests) -> None:
+    """`files`: with the name that a person is told of each."""
+    seen: dict[tuple[str, str], Source] = {}
+    for path, name in files.items():
+        for document in _read(path, name, found):
+            _take(document, found, seen)
+    _take_settings(found)
+
+
+def _take_settings(found: Manifests) -> None:
+    data = {key: data.values for key, data in found.config_maps.items()}
+    try:
+        found.issuers = folder_settings.issuers_in(data)
+    except SettingsInvalid as err:
+        found.problems.append(Problem(f"ConfigMap {folder_settings.NAME}", str(err)))
 
 
 def _is_manifest(path: FilePath) -> bool:
@@ -118,22 +153,22 @@ def _no_server(files: list[FilePath]) -> str:
     )
 
 
-def _read(path: FilePath, found: Manifests) -> list[Document]:
+def _read(path: FilePath, name: str, found: Manifests) -> list[Document]:
     if path.name in _KUSTOMIZE:
-        found.notes.append(f"{path.name} is left out: `ostiary up` reads plain manifests")
+        found.notes.append(f"{name} is left out: only plain manifests are read")
         return []
     try:
         size = path.stat().st_size
         text = path.read_text(encoding="utf-8-sig") if size <= LARGEST_FILE else ""
     except (OSError, UnicodeDecodeError) as err:
         reason = err.strerror if isinstance(err, OSError) else "is not UTF-8 text"
-        found.problems.append(Problem(path.name, f"cannot be read: {reason}"))
+        found.problems.append(Problem(name, f"cannot be read: {reason}"))
         return []
     if size > LARGEST_FILE:
-        found.problems.append(Problem(path.name, f"is larger than {LARGEST_FILE} bytes"))
-    documents = read_documents(path.name, text)
+        found.problems.append(Problem(name, f"is larger than {LARGEST_FILE} bytes"))
+    documents = read_documents(name, text)
     if isinstance(documents, Unreadable):
-        found.problems.append(Problem(f"{path.name}:{documents.line}", documents.message))
+        found.problems.append(Problem(f"{name}:{documents.line}", documents.message))
         return []
     return [item for document in documents for item in _items(document)]
 
@@ -184,24 +219,29 @@ def _unnamed(body: Any) -> str | None:
 
 
 def _dispatch(api: str, kind: str, key: str, source: Source, found: Manifests) -> None:
-    body = source.document.body
     match (api, kind):
-        case (_, "MCPServer") if api == API_VERSION:
-            server = _checked(parse_server(body), key, kind, source, found)
-            if server is not None:
-                found.servers[key] = (server, source)
-        case (_, "MCPAccessPolicy") if api == API_VERSION:
-            policy = _checked(parse_policy(body), key, kind, source, found)
-            if policy is not None:
-                found.policies[key] = policy
+        case (_, "MCPServer" | "MCPAccessPolicy" | "MCPAccessToken") if api == API_VERSION:
+            _take_ours(kind, key, source, found)
         case ("v1", "Secret" | "ConfigMap"):
             _take_data(kind, key, source, found)
         case ("v1", "Namespace"):
-            labels = body["metadata"].get("labels") or {}
+            labels = source.document.body["metadata"].get("labels") or {}
             if isinstance(labels, dict):
                 found.namespaces[key] = {str(k): str(v) for k, v in labels.items()}
         case _:
             _leave_out(api, kind, key, source, found)
+
+
+def _take_ours(kind: str, key: str, source: Source, found: Manifests) -> None:
+    body = source.document.body
+    if kind == SERVER_KIND:
+        if server := _checked(parse_server(body), key, kind, source, found):
+            found.servers[key] = (server, source)
+    elif kind == POLICY_KIND:
+        if policy := _checked(parse_policy(body), key, kind, source, found):
+            found.policies[key] = policy
+    elif token := _checked(parse_token(body), key, kind, source, found):
+        found.tokens[key] = (token, source)
 
 
 def _leave_out(api: str, kind: str, key: str, source: Source, found: Manifests) -> None:
@@ -209,11 +249,11 @@ def _leave_out(api: str, kind: str, key: str, source: Source, found: Manifests) 
         found.problems.append(
             Problem(
                 source.at("kind"),
-                f"{kind} of {api} is not known here: write kind: {SERVER_KIND} or {POLICY_KIND} "
-                f"with apiVersion: {API_VERSION}",
+                f"{kind} of {api} is not known here: write kind: {SERVER_KIND}, {POLICY_KIND} "
+                f"or {TOKEN_KIND} with apiVersion: {API_VERSION}",
             )
         )
-    elif kind in (SERVER_KIND, POLICY_KIND):
+    elif kind in (SERVER_KIND, POLICY_KIND, TOKEN_KIND):
         found.notes.append(
             f"{source.at('apiVersion')}: {kind} {key} is left out: apiVersion {api} is another "
             f"project's; Ostiary's is {API_VERSION}"
@@ -244,7 +284,7 @@ def _take_data(kind: str, key: str, source: Source, found: Manifests) -> None:
             found.problems.append(Problem(source.at(name), f"{kind} {key}: {name} is no mapping"))
             continue
         for entry, value in entries.items():
-            text = _text(value, encoded=name == encoded)
+            text = text_of(value, encoded=name == encoded)
             if isinstance(text, Refused):
                 message = f"{kind} {key}: {name}.{entry}: {text.message}"
                 found.problems.append(Problem(source.at(f"{name}.{entry}"), message))
@@ -252,20 +292,3 @@ def _take_data(kind: str, key: str, source: Source, found: Manifests) -> None:
                 values[entry] = text
     target = found.secrets if kind == "Secret" else found.config_maps
     target[key] = Data(values)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    message: str
-
-
-def _text(value: object, *, encoded: bool) -> str | Refused:
-    """The message never repeats the value: it may be a password."""
-    if not isinstance(value, str):
-        return Refused("must be text: put it in quotes")
-    if not encoded:
-        return value
-    try:
-        return base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return Refused("must be base64 of text: write it plain under stringData instead")

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from ostiary_operator.api import SERVER_KIND
-from ostiary_proxy.config import Server, ServerReport
+from ostiary_proxy.config import HttpBackend, Server, ServerReport
 
 from .devtoken import LIFE_SECONDS
 from .local import key_of
+from .terminal import one_line
 
 RIGHTS: Final = (
     "Servers run here with your own rights and no network isolation; on a cluster they get neither "
@@ -56,9 +57,9 @@ def table(servers: Sequence[Server], reports: Mapping[str, ServerReport]) -> str
         rows.append(
             (
                 server.url,
-                state_of(report),
+                "Not called yet" if _is_uncalled(server, report) else state_of(report),
                 str(report.toolCount) if report and report.state == "Ready" else "-",
-                f"{report.serverName} {report.serverVersion}".strip() if report else "-",
+                one_line(f"{report.serverName} {report.serverVersion}") if report else "-",
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -67,6 +68,12 @@ def table(servers: Sequence[Server], reports: Mapping[str, ServerReport]) -> str
         for row in rows
     )
     return "\n".join(lines)
+
+
+def _is_uncalled(server: Server, report: ServerReport | None) -> bool:
+    outside = server.backend.outside if isinstance(server.backend, HttpBackend) else None
+    starting = report is None or report.state == "Starting"
+    return starting and outside is not None and outside.source == "remote"
 
 
 def state_of(report: ServerReport | None) -> str:

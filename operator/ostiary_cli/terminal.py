@@ -3,10 +3,18 @@
 import re
 from typing import Final
 
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters (escape sequences begin with one) and what turns the direction of text."""
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\U000e0000-\U000e007f]"
+)
+"""Control characters (escape sequences begin with one), what turns the direction of text, and what
+is not seen at all."""
 
 
 def shown(text: str) -> str:
     """A server names its tools itself: nothing that it says may move the cursor."""
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """A cell of a table: what it says may begin no line of its own."""
+    return shown(" ".join(text.split()))

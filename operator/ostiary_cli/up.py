@@ -10,18 +10,21 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from ostiary_proxy.config import Server, ServerReport
-from ostiary_proxy.policy import Caller, Deny, Target, compile_rules, decide
+from ostiary_proxy.config import HttpBackend, Server, ServerReport
 from ostiary_proxy.serve import Proxy
 
 from . import output
+from .advice import missing_targets, not_admitted, tools_to_approve
 from .devtoken import development_key, namespace_of
+from .endpoint import CallFailed, Endpoint
 from .inforce import Applied, InForce, Kept
 from .local import HOST, Place, key_of
+from .logins import follow_logins
 from .manifests import Manifests, read_folder
 from .output import Token
 from .programs import search_path, what_to_install
@@ -30,6 +33,8 @@ from .watchdir import changes, look
 
 FIRST_LOOK_SECONDS: Final = 30
 """A server that has not answered by then is shown as it is, and may come later."""
+SCRIPT_SECONDS: Final = 300
+"""A script reads one line, and means to call at once: a slow server is waited for."""
 ENDED: Final = 0
 REFUSED: Final = 2
 IMPOSSIBLE: Final = 3
@@ -71,7 +76,10 @@ async def up(options: Options) -> int:
         place = Place(options.folder.resolve(), proxy.port, search_path(os.environ))
         callers = [namespace_of(name) or "" for name in options.principals]
         state = InForce(proxy=proxy, issuer=key.issuer, place=place, callers=callers)
-        return await _serve(options, _Room(proxy, state, place), manifests, tokens, stop)
+        try:
+            return await _serve(options, _Room(proxy, state, place), manifests, tokens, stop)
+        finally:
+            await state.close()
     finally:
         await proxy.__aexit__(None, None, None)
 
@@ -90,22 +98,23 @@ async def _serve(
     options: Options, room: _Room, manifests: Manifests, tokens: list[Token], stop: asyncio.Event
 ) -> int:
     before = await asyncio.to_thread(look, options.folder)
-    tell(*manifests.notes)
+    tell(*manifests.notes, *missing_targets(manifests))
     news = asyncio.Event()
     room.proxy.backends.subscribe(news.set)
     applied = await room.state.take(manifests)
     if isinstance(applied, Kept):
         tell(*applied.problems)
         return REFUSED
-    tell(*(str(refusal) for refusal in applied.refusals))
+    tell(*applied.notes, *(str(refusal) for refusal in applied.refusals))
     if not room.state.servers:
         tell("No server is left that can run here.")
         return REFUSED
     _tell_programs(room, applied)
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(_follow_folder(options.folder, before, room)),
+            group.create_task(_follow_folder(options, before, room)),
             group.create_task(_show(options, room, tokens, news)),
+            group.create_task(follow_logins(room.state, room.proxy.runtime, tell)),
         ]
         await stop.wait()
         for task in tasks:
@@ -116,8 +125,8 @@ async def _serve(
 async def _show(options: Options, room: _Room, tokens: list[Token], news: asyncio.Event) -> None:
     """Once every server answered, or had its time: what is there; then whatever changes."""
     try:
-        async with asyncio.timeout(FIRST_LOOK_SECONDS):
-            while any(_may_yet_answer(it) for it in _of(room)):
+        async with asyncio.timeout(SCRIPT_SECONDS if options.as_json else FIRST_LOOK_SECONDS):
+            while any(_may_yet_answer(it) for it in _of(room) if it not in _uncalled(room)):
                 news.clear()
                 await news.wait()
     except TimeoutError:
@@ -129,17 +138,34 @@ async def _show(options: Options, room: _Room, tokens: list[Token], news: asynci
     else:
         say(output.table(servers, reports), "", output.RIGHTS, "")
         say(*output.how_to_use(servers, tokens))
-    states: dict[str, str] = {key: report.state for key, report in reports.items()}
-    tell(*(_sentence(report) for report in _of(room) if report.state != "Ready"))
-    _tell_not_admitted(servers, tokens)
+    states = {key: output.state_of(report) for key, report in reports.items()}
+    warned = dict(_warnings(room))
+    tell(*warned.values())
+    quiet = _uncalled(room)
+    tell(*(_sentence(it) for it in _of(room) if it.state != "Ready" and it not in quiet))
+    tell(*not_admitted(servers, options.principals))
     if options.sample:
         await _call(options, servers, tokens[0])
-    await _follow_servers(room, states, news)
+    await _follow_servers(room, states, warned, news)
 
 
 def _may_yet_answer(report: ServerReport) -> bool:
     """A server that does not listen yet is most likely on its way."""
     return report.state == "Starting" or report.reason in ("ConnectionRefused", "NoAnswer")
+
+
+def _uncalled(room: _Room) -> list[ServerReport]:
+    """Remotes that nobody called yet: they are asked nothing before, so there is nothing to say."""
+    remotes = {
+        key_of(it)
+        for it in room.state.servers
+        if isinstance(it.backend, HttpBackend)
+        and it.backend.outside is not None
+        and it.backend.outside.source == "remote"
+    }
+    return [
+        it for it in _of(room) if it.state == "Starting" and f"{it.namespace}/{it.name}" in remotes
+    ]
 
 
 def _of(room: _Room) -> list[ServerReport]:
@@ -152,32 +178,51 @@ def _of(room: _Room) -> list[ServerReport]:
     ]
 
 
-async def _follow_servers(room: _Room, states: dict[str, str], news: asyncio.Event) -> None:
+def _warnings(room: _Room) -> Iterator[tuple[str, str]]:
+    reports = room.reports()
+    for server in room.state.servers:
+        said = tools_to_approve(server, reports.get(key_of(server)))
+        if said:
+            yield key_of(server), said
+
+
+async def _follow_servers(
+    room: _Room, states: dict[str, str], warned: dict[str, str], news: asyncio.Event
+) -> None:
     while True:
         news.clear()
+        before, warned = warned, dict(_warnings(room))
+        tell(*(said for key, said in warned.items() if before.get(key) != said))
         for report in _of(room):
             key = f"{report.namespace}/{report.name}"
-            if states.get(key) != report.state:
-                states[key] = report.state
+            if states.get(key) != output.state_of(report):
+                states[key] = output.state_of(report)
                 tell(_sentence(report))
         await news.wait()
 
 
 async def _follow_folder(
-    folder: Path, before: frozenset[tuple[str, int, int, int]], room: _Room
+    options: Options, before: frozenset[tuple[str, int, int, int]], room: _Room
 ) -> None:
-    async for _ in changes(folder, before):
-        manifests = await asyncio.to_thread(read_folder, folder)
+    kept = False
+    async for _ in changes(options.folder, before):
+        manifests = await asyncio.to_thread(read_folder, options.folder)
         outcome = await room.state.take(manifests)
         if isinstance(outcome, Kept):
+            kept = True
             tell(*outcome.problems, "The folder is not in force: the last good state stays.")
             continue
-        tell(*manifests.notes, *(str(refusal) for refusal in outcome.refusals))
+        tell(*manifests.notes, *outcome.notes, *(str(it) for it in outcome.refusals))
         if outcome.changed:
             tell(f"The folder is in force: change {outcome.generation}, {_sum(outcome, room)}")
             _tell_programs(room, outcome)
+            tell(*missing_targets(manifests))
+            tell(*not_admitted(room.state.servers, options.principals))
+        elif kept:
+            tell("The folder is in force again.")
         else:
             tell("The folder changed in nothing that matters here.")
+        kept = False
 
 
 def _sum(outcome: Applied, room: _Room) -> str:
@@ -190,6 +235,8 @@ def _sum(outcome: Applied, room: _Room) -> str:
 def _tell_programs(room: _Room, applied: Applied) -> None:
     for server in applied.added:
         command = server.backend.command
+        if not command:
+            continue
         advice = what_to_install(
             command[0],
             path=server.backend.env.get("PATH", ""),
@@ -197,16 +244,6 @@ def _tell_programs(room: _Room, applied: Applied) -> None:
         )
         if advice:
             tell(f"MCPServer {key_of(server)} cannot start: {advice}.")
-
-
-def _tell_not_admitted(servers: tuple[Server, ...], tokens: list[Token]) -> None:
-    for it in tokens:
-        _, _, namespace, name = it.principal.split(":")
-        caller = Caller.service_account(namespace, name)
-        for server in servers:
-            decision = decide(Target("list"), caller, compile_rules(server))
-            if isinstance(decision, Deny):
-                tell(f"{it.principal} may not call {key_of(server)}: {decision.message}")
 
 
 async def _call(options: Options, servers: tuple[Server, ...], token: Token) -> None:
@@ -220,9 +257,9 @@ async def _call(options: Options, servers: tuple[Server, ...], token: Token) -> 
     out = sys.stderr if options.as_json else sys.stdout
     print(f"\n$ {output.call_command(server.url, [name, *pairs])}", file=out, flush=True)
     try:
-        endpoint = call.Endpoint(server.url, token.token)
+        endpoint = Endpoint(server.url, token.token)
         await call.show_call(endpoint, name, pairs, None, as_json=False, out=out)
-    except call.CallFailed as err:
+    except CallFailed as err:
         tell(str(err))
     out.flush()
 

@@ -180,6 +180,14 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def program_of(pid: int) -> str:
+    """Its name; empty for one that has just ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

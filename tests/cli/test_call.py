@@ -10,7 +10,8 @@ import httpx2
 import pytest
 from tests.cli.running import PATIENCE, QUICKSTART, free_port, until
 
-from ostiary_cli.call import CallFailed, Endpoint, show_call, show_tools, token_given
+from ostiary_cli.call import show_call, show_tools
+from ostiary_cli.endpoint import CallFailed, Endpoint, token_given
 
 
 @pytest.fixture(scope="module")

@@ -95,3 +95,39 @@ async def test_a_new_server_that_cannot_run_hinders_no_other_edit(
     assert isinstance(outcome, Applied)
     assert [refusal.key for refusal in outcome.refusals] == ["default/odd"]
     assert len(state.servers[0].policies) == 1
+
+
+async def test_an_edited_secret_is_written_and_no_backend_is_replaced(
+    proxy: Proxy, state: InForce, tmp_path: Path
+) -> None:
+    def folder(value: str) -> None:
+        write(
+            tmp_path,
+            a="""apiVersion: ostiary.dev/v1alpha1
+kind: MCPServer
+metadata: {name: saas, namespace: default}
+spec:
+  remote: {url: "http://127.0.0.1:9/mcp", allowInsecure: true}
+  upstream: {headers: [{name: X-Key, secretKeyRef: {name: saas, key: token}}]}
+""",
+            b=f"""apiVersion: v1
+kind: Secret
+metadata: {{name: saas, namespace: default}}
+stringData: {{token: {value}}}
+""",
+        )
+
+    folder("one")
+    await state.take(read_folder(tmp_path))
+    backend = proxy.backends._by_path["/default/saas/mcp"]
+    folder("two")
+    outcome = await state.take(read_folder(tmp_path))
+    (file,) = (tmp_path / ".ostiary").rglob("header-x-key")
+    value = file.read_text()
+    await state.close()
+
+    assert isinstance(outcome, Applied)
+    assert outcome.changed
+    assert proxy.backends._by_path["/default/saas/mcp"] is backend
+    assert value == "two"
+    assert not file.exists()

@@ -1,5 +1,7 @@
 """The command line itself."""
 
+from importlib.metadata import version
+
 import pytest
 
 from ostiary_cli.__main__ import main, read
@@ -31,3 +33,11 @@ def test_help_names_the_exit_codes(words: list[str], capsys: pytest.CaptureFixtu
 
     assert ended.value.code == 0
     assert "exit codes:" in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"ostiary {version('ostiary')}\n"

@@ -20,6 +20,7 @@ from tests.cli.running import (
     descendants,
     free_port,
     ostiary,
+    program_of,
     quickstart,
     running,
     tools_of,
@@ -104,7 +105,7 @@ def test_the_commands_speak_to_it(shared: Up) -> None:
         (("tools", "{url}"), 3, "401: {url} wants a token: give --token"),
         (("tools", "{url}", "--token", "abc"), 3, "401: the token is not taken"),
         (("tools", "{url}", "--token", "{stranger}"), 3, "MCPAccessPolicy"),
-        (("tools", "{url}x", "--token", "{token}"), 3, "404 at {url}x: "),
+        (("tools", "{url}x", "--token", "{token}"), 3, "404: there is no endpoint at {url}x."),
         (("call", "{url}", "no_such_tool", "--token", "{token}"), 3, "no_such_tool"),
         (("call", "{url}", "get_current_time", "--token", "{token}"), 1, ""),
         (("call", "{url}", "get_current_time", "x", "--token", "{token}"), 2, "key=value"),
@@ -229,11 +230,16 @@ async def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: int) -> No
     assert "__pycache__" not in left
 
 
-@pytest.mark.skipif(not LINUX, reason="only Linux tells a child that its parent is gone")
-def test_even_a_killed_one_leaves_no_child(tmp_path: Path) -> None:
-    with running(quickstart(tmp_path)) as up:
+@pytest.mark.skipif(not LINUX, reason="looks into /proc")
+def test_even_a_killed_one_leaves_neither_child_nor_grandchild(tmp_path: Path) -> None:
+    """A server that a shell started, as many are, is no child of ours."""
+    folder = quickstart(tmp_path)
+    (folder / "nested.yaml").write_text(
+        server("nested", 'command: [sh, -c, "sleep 1000 & mcp-server-time; true"]')
+    )
+    with running(folder) as up:
         children = descendants(up.process.pid)
-        assert children
+        assert "sleep" in set(map(program_of, children))
 
         up.end(signal.SIGKILL)
 
@@ -393,3 +399,17 @@ def test_people_get_a_table_a_token_commands_and_a_real_answer(tmp_path: Path) -
     assert re.search(r"export OSTIARY_TOKEN=ey\S+\.\S+\.\S+", text)
     assert "claude mcp add --transport http time http://" in text
     assert '"timezone": "Europe/Paris"' in text
+
+
+async def test_drift_is_said_with_what_to_write_and_an_edit_approves_it(tmp_path: Path) -> None:
+    """Security row 16, on a laptop."""
+    pinned = "tools: {pin: {mode: Enforce%s}}"
+    write(tmp_path, policy=policy(), time=server("time", TIME, pinned % ""))
+    with running(tmp_path, "--as", DEVELOPER) as up:
+        said = re.search(r"pin\.digest: (sha256:\w{64})", up.told("nothing is approved yet"))
+        assert said is not None
+        url, token = up.url("time"), up.token()
+        assert await tools_of(url, token) == []
+
+        write(tmp_path, time=server("time", TIME, pinned % f", digest: '{said.group(1)}'"))
+        await eventually(lambda: tools_of(url, token), ["convert_time", "get_current_time"])

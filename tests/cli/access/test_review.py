@@ -1,0 +1,111 @@
+"""`ostiary review`: each thing that deserves a second look is found, and only that."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.access.asking import SERVER, ask, folder, token
+
+from ostiary_cli.access.folders import read_folders
+from ostiary_cli.access.review import ENDS_SOON, OLD, review
+from ostiary_operator.api import MCPAccessToken
+
+NOW = datetime.now(UTC)
+
+
+def found(path: Path, namespace: str | None = None) -> set[tuple[str, str, str]]:
+    listed = review(read_folders([path], NOW), namespace, NOW)
+    return {(it.severity, it.object.rpartition("/")[2], it.what) for it in listed}
+
+
+def spec(text: str) -> str:
+    return SERVER.replace("{image: img, command: [c]}", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "severity", "what"),
+    [
+        ("{image: i, command: [c]}", "low", "OpenEgress"),
+        ("{image: i, command: [c], network: {egress: {mode: Unrestricted}}}", "high", "OpenEgress"),
+        ("{image: i, command: [c], identity: {cloudMetadata: true}}", "high", "CloudMetadata"),
+        (
+            "{image: i, command: [c], identity: {kubernetesToken: true}}",
+            "medium",
+            "KubernetesToken",
+        ),
+        ("{service: {name: old, port: 80}}", "high", "Unprotected"),
+        ("{remote: {url: 'http://x.example/mcp', allowInsecure: true}}", "high", "Plaintext"),
+    ],
+)
+def test_a_server_that_is_open(tmp_path: Path, text: str, severity: str, what: str) -> None:
+    assert (severity, "time", what) in found(folder(tmp_path, server=spec(text)))
+
+
+def test_a_server_that_is_closed(tmp_path: Path) -> None:
+    text = "{image: i, command: [c], network: {egress: {mode: None}}}"
+    path = folder(tmp_path, server=spec(text))
+
+    whats = {what for _, name, what in found(path) if name == "time"}
+    assert whats <= {"Unpinned"}
+    (path / "policy.yaml").unlink()
+    assert ("low", "time", "NoPolicy") in found(path)
+
+
+def test_tokens_by_age_and_reach(tmp_path: Path) -> None:
+    soon = (NOW + ENDS_SOON / 2).strftime("%Y-%m-%dT%H:%M:%SZ")
+    path = folder(tmp_path, more=token("soon", "7", "tools/time", end=soon))
+
+    listed = found(path)
+
+    assert {
+        ("medium", "soon", "EndsSoon"),
+        ("low", "ended", "Expired"),
+        ("medium", "stranger", "Wide"),
+        ("low", "stranger", "Unused"),
+        ("low", "away", "Unused"),
+    } <= listed
+    assert not [it for it in listed if it[1] == "ci"]
+
+
+def test_a_secret_that_is_old_and_a_wall_that_is_widened(tmp_path: Path) -> None:
+    standing = read_folders([folder(tmp_path)], NOW)
+    made = (NOW - OLD - timedelta(days=1)).isoformat()
+    condition = {"type": "BackendPrivate", "reason": "WidenedBy", "message": "by open-house"}
+
+    def aged(it: MCPAccessToken) -> MCPAccessToken:
+        metadata = it.metadata.model_copy(update={"creationTimestamp": made})
+        return it.model_copy(update={"metadata": metadata})
+
+    seen = review(
+        replace(
+            standing,
+            tokens={key: aged(it) for key, it in standing.tokens.items()},
+            statuses={"tools/time": {"conditions": [condition]}},
+        ),
+        None,
+        NOW,
+    )
+
+    assert ("medium", "Old") in {(it.severity, it.what) for it in seen}
+    [widened] = [it for it in seen if it.what == "WidenedBy"]
+    assert (widened.severity, widened.message) == ("high", "by open-house")
+
+
+def test_a_namespace_alone(tmp_path: Path) -> None:
+    assert found(folder(tmp_path), "shop") == set()
+
+
+def test_the_worst_comes_first_and_as_json(tmp_path: Path) -> None:
+    path = folder(tmp_path, server=spec("{service: {name: old, port: 80}}"))
+
+    code, out, _ = ask("review", "-f", str(path))
+    _, text, _ = ask("review", "-f", str(path), "--output", "json")
+    listed: list[dict[str, Any]] = json.loads(text)["findings"]
+
+    assert code == 0
+    assert out.startswith("HIGH   MCPServer tools/time: Unprotected: ")
+    assert "instead: service.protect: true" in out
+    assert set(listed[0]) == {"severity", "object", "what", "message", "instead"}
