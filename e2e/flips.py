@@ -2,9 +2,10 @@
 
     TOKEN=... python3 flips.py PODS_HOST SERVICE_HOST TOOL ARGUMENTS_JSON
 
-Asks each address behind PODS_HOST (a headless Service) every 20 ms and prints one JSON line when
-an address is first seen, when its answer changes and when it is gone: {"t", "ip", "ok"}, with ok
-null = gone.  Runs until it is ended."""
+Asks each address behind PODS_HOST (a headless Service, which names pods that are not ready too)
+every 20 ms and prints one JSON line per answer: {"ip", "asked", "t", "ok"}, with the times of the
+question and of the answer.  ok null = that pod is gone.  What is no word of the policy, as of a
+pod whose server starts, goes to stderr.  Runs until it is ended."""
 
 import http.client
 import json
@@ -18,9 +19,10 @@ POD_PORT = 8080
 lock = threading.Lock()
 
 
-def say(ip: str, ok: bool | None) -> None:
+def say(ip: str, asked: float, ok: bool | None) -> None:
+    told = {"ip": ip, "asked": asked, "t": time.time(), "ok": ok}
     with lock:
-        print(json.dumps({"t": time.time(), "ip": ip, "ok": ok}), flush=True)
+        print(json.dumps(told), flush=True)
 
 
 def request(tool: str, arguments: dict) -> bytes:
@@ -56,26 +58,31 @@ def ask(connection: http.client.HTTPConnection, host: str, tool: str, body: byte
         connection.close()
     if answer.status == 200 and b'"result"' in data:
         return True
-    return False if answer.status in (400, 403) else None
+    if answer.status in (400, 403):
+        return False
+    print(time.time(), connection.host, answer.status, data[:200], file=sys.stderr, flush=True)
+    return None
 
 
 def follow(ip: str, host: str, tool: str, body: bytes, alive: set[str]) -> None:
-    last: bool | None = None
     misses = 0
     connection = http.client.HTTPConnection(ip, POD_PORT, timeout=5)
     while misses < 5:
         try:
+            asked = time.time()
             ok = ask(connection, host, tool, body)
             misses = 0
-            if ok is not None and ok != last:
-                last = ok
-                say(ip, ok)
+            if ok is not None:
+                say(ip, asked, ok)
+        except TimeoutError:
+            # It is there: its server starts.
+            print(time.time(), ip, "no answer", file=sys.stderr, flush=True)
+            connection.close()
         except (OSError, http.client.HTTPException):
             misses += 1
             connection.close()
         time.sleep(0.02)
-    if last is not None:
-        say(ip, None)
+    say(ip, time.time(), None)
     alive.discard(ip)
 
 

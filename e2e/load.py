@@ -1,11 +1,12 @@
 """A steady stream of tools/call over kept connections, with the standard library alone.
 
-    TOKEN=... python3 load.py URL TOOL ARGUMENTS_JSON --era modern|legacy --seconds 20
+    TOKEN=... python3 load.py URL TOOL ARGUMENTS_JSON --era modern|legacy --seconds 20 --until FILE
 
-Runs inside a pod.  Prints one JSON object: calls, failed, failures (the first twenty as sentences),
-opened (connections), slowest (seconds).  Any answer but a result, and any broken connection, is a
-failure: nothing is tried again.  A connection is given up only when the answer asks for it
-(`Connection: close`).  The legacy era here is sessionless: no session id is ever sent."""
+Runs inside a pod until the seconds are over, or FILE (optional) exists.  Prints one JSON object:
+calls, failed, failures (the first twenty as sentences), opened (connections), slowest (seconds).
+Any answer but a result, and any broken connection, is a failure: nothing is tried again.  A
+connection is given up only when the answer asks for it (`Connection: close`).  The legacy era here
+is sessionless: no session id is ever sent."""
 
 import argparse
 import http.client
@@ -13,6 +14,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 MODERN = "2026-07-28"
@@ -76,9 +78,11 @@ class Caller:
         return dict(json.loads(text)["result"])
 
 
-def stream(caller: Caller, tool: str, arguments: dict[str, object], until: float) -> dict:
+def stream(
+    caller: Caller, tool: str, arguments: dict[str, object], goes_on: Callable[[], bool]
+) -> dict:
     calls, failures, slowest = 0, [], 0.0
-    while time.monotonic() < until:
+    while goes_on():
         began = time.monotonic()
         try:
             caller.post("tools/call", tool, {"name": tool, "arguments": arguments})
@@ -98,13 +102,18 @@ def main() -> None:
     parser.add_argument("arguments", type=json.loads)
     parser.add_argument("--era", choices=["modern", "legacy"], default="modern")
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--until", default="", help="a file whose existence ends the load")
     parser.add_argument("--connections", type=int, default=8)
     chosen = parser.parse_args()
     until = time.monotonic() + chosen.seconds
     results: list[dict] = []
 
+    def goes_on() -> bool:
+        return time.monotonic() < until and not (chosen.until and os.path.exists(chosen.until))
+
     def work() -> None:
-        results.append(stream(Caller(chosen.url, chosen.era), chosen.tool, chosen.arguments, until))
+        caller = Caller(chosen.url, chosen.era)
+        results.append(stream(caller, chosen.tool, chosen.arguments, goes_on))
 
     threads = [threading.Thread(target=work) for _ in range(chosen.connections)]
     for thread in threads:

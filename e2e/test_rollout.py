@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from e2e.cluster.waiting import eventually
 from e2e.samples import ROLLING, Sample
-from e2e.world import HERE, Caller, World, accounts, policy, server, url
+from e2e.world import HERE, Caller, World, accounts, condition, policy, server, url
 
-SECONDS = 40
+LONGEST = 300
+"""Seconds of load at most; it is stopped as soon as the last old pod is gone."""
+STOP = "/tmp/stop"
 
 
 def started(world: World, namespace: str, sample: Sample) -> Caller:
@@ -32,13 +34,23 @@ def roll(world: World, namespace: str) -> None:
 
 
 def rolled(world: World, namespace: str) -> bool:
-    pods = world.pods(namespace, "it")
+    """Two new pods are ready, and nothing is left of the old ones."""
+    selected = ("get", "pods", "-l", "ostiary.dev/server=it")
+    pods = world.kubectl.json("-n", namespace, *selected)["items"]
     fresh = [
         p
         for p in pods
         if any(e.get("name") == "ROLLED" for e in p["spec"]["containers"][0].get("env", []))
+        and condition(p, "Ready").get("status") == "True"
     ]
     return len(pods) == len(fresh) == 2
+
+
+def called(world: World, namespace: str) -> bool:
+    """The load has begun: some pod's audit has a call."""
+    names = [pod["metadata"]["name"] for pod in world.pods(namespace, "it")]
+    logs = [world.kubectl("-n", namespace, "logs", name, "-c", "proxy") for name in names]
+    return any('"method":"tools/call"' in log for log in logs)
 
 
 @pytest.mark.timeout(900)
@@ -59,18 +71,22 @@ def test_a_rolling_update_loses_no_call(
             caller.python(
                 HERE / "load.py",
                 *(target, sample.tool, json.dumps(sample.arguments)),
-                *("--era", era, "--seconds", str(SECONDS)),
+                *("--era", era, "--seconds", str(LONGEST), "--until", STOP),
                 env={"TOKEN": caller.token(target)},
-                seconds=SECONDS + 60,
+                seconds=LONGEST + 60,
             )
         )
 
     load = threading.Thread(target=stream)
     load.start()
-    eventually(lambda: load.is_alive(), seconds=5)
-    roll(world, namespace)
-    eventually(lambda: rolled(world, namespace), seconds=240, what="two new pods", every=0.5)
-    load.join()
+    try:
+        eventually(lambda: called(world, namespace), seconds=60, what="the first call")
+        roll(world, namespace)
+        eventually(lambda: rolled(world, namespace), seconds=240, what="two new pods", every=0.5)
+        assert load.is_alive(), "the load ended before the rollout"
+    finally:
+        world.kubectl.exec(caller.pod, "touch", STOP, namespace=namespace)
+        load.join()
 
     seen = json.loads(printed[0])
     with capsys.disabled():

@@ -1,12 +1,28 @@
 """What goes wrong in a pod is said in the status within seconds, and harms no neighbour."""
 
 import json
+from dataclasses import dataclass
+from typing import Any, Final
 
 import pytest
+from e2e.cluster.plugin import NamespaceFactory
 from e2e.cluster.waiting import eventually
-from e2e.samples import HTTP, STDIO
-from e2e.world import World, accounts, condition, modern_call, policy, says, server, url
+from e2e.samples import HTTP, STDIO, Sample
+from e2e.world import (
+    HERE,
+    Caller,
+    World,
+    accounts,
+    condition,
+    modern_call,
+    policy,
+    says,
+    server,
+    url,
+)
 
+KILLED: Final = (STDIO, HTTP)
+VICTIMS: Final = ("backend", "proxy")
 BROKEN = {
     "an image that does not exist": (
         STDIO.spec | {"image": "localhost/no-such-image:1"},
@@ -37,28 +53,42 @@ BROKEN = {
         {"BackendUnavailable"},
     ),
     "an HTTP server that never listens": (
-        HTTP.spec | {"command": ["python3", "-c", "import time; time.sleep(10000)"]},
+        HTTP.spec
+        | {"command": ["python3", "-c", "import time; time.sleep(10000)"], "startupSeconds": 10},
         {"BackendUnavailable"},
     ),
 }
 
 
-@pytest.mark.parametrize(("spec", "reasons"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_server_says_what_is_wrong(world: World, namespace: str, spec, reasons) -> None:
-    world.kubectl.apply(server(namespace, "broken", spec), server(namespace, "fine", STDIO.spec))
+@pytest.fixture(scope="module")
+def broken(world: World, make_shared_namespace: NamespaceFactory) -> str:
+    """The namespace of all of them, beside one that is fine."""
+    namespace = make_shared_namespace("trouble")
+    servers = [server(namespace, name(of), spec) for of, (spec, _) in BROKEN.items()]
+    world.kubectl.apply(*servers, server(namespace, "fine", STDIO.spec))
+    return namespace
+
+
+def name(of: str) -> str:
+    return of.lower().replace(" ", "-")
+
+
+@pytest.mark.parametrize("which", BROKEN)
+def test_a_broken_server_says_what_is_wrong(world: World, broken: str, which: str) -> None:
+    _, reasons = BROKEN[which]
 
     found = world.eventually(
-        namespace,
-        "broken",
+        broken,
+        name(which),
         lambda o: (
             condition(o, "Ready").get("status") == "False"
             and condition(o, "Ready").get("reason") in reasons
         ),
-        seconds=120,
+        seconds=60,
     )
 
     assert len(condition(found, "Ready")["message"]) > 20
-    world.ready(namespace, "fine")
+    world.ready(broken, "fine")
 
 
 def test_a_missing_secret_is_waited_for(world: World, namespace: str) -> None:
@@ -72,29 +102,61 @@ def test_a_missing_secret_is_waited_for(world: World, namespace: str) -> None:
     world.ready(namespace, "it", seconds=240)
 
 
-@pytest.mark.parametrize("sample", [STDIO, HTTP], ids=lambda s: s.name)
-@pytest.mark.parametrize("victim", ["backend", "proxy"])
-def test_what_is_killed_comes_back(world: World, namespace: str, sample, victim: str) -> None:
-    world.kubectl.apply(
-        server(namespace, "it", sample.spec), policy(namespace, "all", "it", [accounts(["*"])])
-    )
-    world.ready(namespace, "it")
-    world.enforced(namespace, "all")
-    caller = world.caller(namespace)
-    target = url(namespace, "it")
+@dataclass(frozen=True, slots=True)
+class Ward:
+    """A server for each kill, and one pod that calls and one that kills."""
+
+    namespace: str
+    caller: Caller
+
+    @staticmethod
+    def name(sample: Sample, victim: str) -> str:
+        return f"{victim}-{sample.name}"
+
+
+@pytest.fixture(scope="module")
+def ward(world: World, make_shared_namespace: NamespaceFactory) -> Ward:
+    namespace = make_shared_namespace("ward")
+    for sample in KILLED:
+        for victim in VICTIMS:
+            name = Ward.name(sample, victim)
+            world.kubectl.apply(
+                server(namespace, name, sample.spec),
+                policy(namespace, name, name, [accounts(["*"])]),
+            )
+    world.kubectl.create(killer(namespace, world.client_image))
+    world.kubectl.wait("condition=Ready", "pod/killer", namespace, 120)
+    return Ward(namespace, world.caller(namespace))
+
+
+@pytest.mark.parametrize("sample", KILLED, ids=lambda s: s.name)
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_what_is_killed_comes_back(world: World, ward: Ward, sample: Sample, victim: str) -> None:
+    namespace, name, caller = ward.namespace, ward.name(sample, victim), ward.caller
+    world.ready(namespace, name)
+    world.enforced(namespace, name)
+    target = url(namespace, name)
     token = caller.token(target)
     assert _called(caller, target, token, sample) == 200
-    (pod,) = world.pods(namespace, "it")
+    (pod,) = world.pods(namespace, name)
 
-    _kill(world, namespace, pod, victim)
+    kill(world, namespace, pod, "proxy" if victim == "proxy" else "server")
 
+    eventually(
+        lambda: restarts(world, namespace, pod, victim) == 1,
+        seconds=60,
+        what="a restart of the container",
+        every=0.3,
+    )
     eventually(
         lambda: _called(caller, target, token, sample) == 200,
         seconds=120,
         what="a call after the kill",
         every=0.3,
     )
-    world.ready(namespace, "it")
+    world.ready(namespace, name)
+    (same,) = world.pods(namespace, name)
+    assert same["metadata"]["uid"] == pod["metadata"]["uid"]
 
 
 def _called(caller, target: str, token: str, sample) -> int:
@@ -102,22 +164,42 @@ def _called(caller, target: str, token: str, sample) -> int:
     return answer.status if answer.status == 200 and "result" in answer.json() else 0
 
 
-def _kill(world: World, namespace: str, pod, victim: str) -> None:
-    """SIGKILL by a process of the same container, which the test images' Python can send."""
-    container = "proxy" if victim == "proxy" else pod["spec"]["containers"][0]["name"]
-    script = (
-        "import os, signal\n"
-        "me = os.getpid()\n"
-        "for p in sorted((int(p) for p in os.listdir('/proc') if p.isdigit()), reverse=True):\n"
-        "    if p not in (me, 1): os.kill(p, signal.SIGKILL)\n"
-        "os.kill(1, signal.SIGTERM)\n"
+def statuses(pod: Any) -> dict[str, Any]:
+    found = pod["status"]
+    both = found.get("initContainerStatuses", []) + found.get("containerStatuses", [])
+    return {each["name"]: each for each in both}
+
+
+def restarts(world: World, namespace: str, pod: Any, victim: str) -> int:
+    now = world.kubectl.get("pod", pod["metadata"]["name"], namespace)
+    return int(statuses(now)["proxy" if victim == "proxy" else "server"]["restartCount"])
+
+
+def killer(namespace: str, image: str) -> dict[str, Any]:
+    """A pod that sees the node's processes."""
+    container = {
+        "name": "killer",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "100000"],
+        "securityContext": {"runAsUser": 0, "privileged": True},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": namespace, "name": "killer"},
+        "spec": {"hostPID": True, "terminationGracePeriodSeconds": 1, "containers": [container]},
+    }
+
+
+def kill(world: World, namespace: str, pod: Any, container: str) -> None:
+    """SIGKILL to all of a container's processes."""
+    ident = statuses(pod)[container]["containerID"]
+    script = (HERE / "killer.py").read_text()
+    killed = world.kubectl(
+        *("-n", namespace, "exec", "-i", "killer", "--", "python3", "-", ident), stdin=script
     )
-    world.kubectl.exec(
-        pod["metadata"]["name"],
-        *("/usr/bin/python3", "-c", script),
-        namespace=namespace,
-        container=container,
-    )
+    assert int(killed) >= 1
 
 
 def test_the_status_repeats_no_secret(world: World, namespace: str) -> None:

@@ -1,17 +1,32 @@
 """One policy, two walls: the network and the proxy, seen from real pods."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from e2e.samples import HTTP, STDIO, TOOLS, Sample
-from e2e.world import Caller, World, accounts, labelled, modern_call, policy, server, url
+from e2e.cluster.plugin import NamespaceFactory
+from e2e.cluster.waiting import eventually
+from e2e.samples import HTTP, LISTENING_WIDE, PORT, STDIO, TOOLS
+from e2e.world import (
+    Caller,
+    World,
+    accounts,
+    labelled,
+    modern_call,
+    policy,
+    says,
+    server,
+    url,
+    walled_off,
+)
 
 
-@pytest.fixture
-def served(world: World, make_namespace) -> tuple[str, str, Caller]:
+@pytest.fixture(scope="module")
+def served(world: World, make_shared_namespace: NamespaceFactory) -> tuple[str, str, Caller]:
     """A stdio server that `planner` of the labelled namespace may call, and such a caller."""
-    tools = make_namespace("tools")
-    agents = make_namespace("agents", labels={"team": tools})
+    tools = make_shared_namespace("tools")
+    agents = make_shared_namespace("agents", labels={"team": tools})
     rule = [accounts(["planner"], labelled(team=tools))]
     world.kubectl.apply(
         server(tools, "it", STDIO.spec),
@@ -33,8 +48,7 @@ def test_another_namespace_is_refused_by_the_network(world: World, make_namespac
 
     refused = call(stranger, tools)
 
-    assert refused.status == 0
-    assert refused.error
+    assert walled_off(refused), refused
     assert call(planner, tools).status == 200
 
 
@@ -74,43 +88,52 @@ def test_tools_are_listed_exactly_as_they_may_be_called(world: World, served) ->
 
 def test_every_call_and_every_refusal_is_one_line_of_audit(world: World, served) -> None:
     tools, agents, planner = served
+    (pod,) = world.pods(tools, "it")
+    intruder = world.caller(agents, "intruder")
+
+    def events() -> list[Any]:
+        log = world.kubectl("-n", tools, "logs", pod["metadata"]["name"], "-c", "proxy")
+        return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+
+    before = len(events())
     call(planner, tools)
     call(planner, tools, tool="slow")
-    call(world.caller(agents, "intruder"), tools)
+    call(intruder, tools)
 
-    (pod,) = world.pods(tools, "it")
-    log = world.kubectl("-n", tools, "logs", pod["metadata"]["name"], "-c", "proxy")
-    events = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     outcomes = [
         (e.get("subject"), e.get("name"), e.get("outcome"))
-        for e in events
+        for e in events()[before:]
         if e.get("method") == "tools/call" or e.get("outcome") == "denied"
     ]
+    account = f"system:serviceaccount:{agents}:planner"
+    assert outcomes.count((account, STDIO.tool, "allowed")) == 1
+    assert outcomes.count((account, "slow", "denied")) == 1
+    other = f"system:serviceaccount:{agents}:intruder"
+    assert [outcome for subject, _, outcome in outcomes if subject == other] == ["denied"]
 
-    assert (f"system:serviceaccount:{agents}:planner", STDIO.tool, "allowed") in outcomes
-    assert (f"system:serviceaccount:{agents}:planner", "slow", "denied") in outcomes
-    assert any(s == f"system:serviceaccount:{agents}:intruder" for s, _, o in outcomes)
 
-
-def test_a_backends_port_is_closed_to_every_other_pod(world: World, make_namespace) -> None:
-    sample: Sample = HTTP
+def test_a_backends_port_is_closed_to_every_other_pod(
+    world: World, make_namespace: NamespaceFactory
+) -> None:
+    """A server that listens on every address, so that the NetworkPolicy alone is what closes it."""
     tools = make_namespace("tools")
     world.kubectl.apply(
-        server(tools, "it", sample.spec),
-        policy(tools, "all", "it", [accounts(["*"])]),
+        server(tools, "it", LISTENING_WIDE.spec), policy(tools, "all", "it", [accounts(["*"])])
     )
     world.ready(tools, "it")
     world.enforced(tools, "all")
     caller = world.caller(tools)
     (pod,) = world.pods(tools, "it")
-    address = pod["status"]["podIP"]
-    port = sample.spec["transport"]["streamableHTTP"]["port"]
+    direct = f"http://{pod['status']['podIP']}:{PORT}/mcp"
 
-    direct = caller.http(f"http://{address}:{port}/mcp", {})
-    through = call(caller, tools)
+    assert walled_off(caller.http(direct, {}))
+    assert call(caller, tools).status == 200
 
-    assert direct.status == 0
-    assert through.status == 200
+    world.kubectl.apply(open_house(tools))
+    eventually(lambda: caller.http(direct, {}).status, seconds=30, what="the port without a wall")
+    world.kubectl("-n", tools, "delete", "networkpolicy", "open-house")
+    eventually(lambda: walled_off(caller.http(direct, {})), seconds=30, what="the wall again")
+    assert call(caller, tools).status == 200
 
 
 def test_a_policy_of_somebody_else_that_widens_ours_is_reported(
@@ -118,14 +141,7 @@ def test_a_policy_of_somebody_else_that_widens_ours_is_reported(
 ) -> None:
     world.kubectl.apply(server(namespace, "it", HTTP.spec))
     world.eventually(namespace, "it", _private("True", "PolicyApplied"), 120)
-    wide = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"namespace": namespace, "name": "open-house"},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
-    }
-
-    world.kubectl.apply(wide)
+    world.kubectl.apply(open_house(namespace))
     widened = world.eventually(namespace, "it", _private("False", "WidenedBy"), 60)
     assert "open-house" in str(widened["status"]["conditions"])
 
@@ -133,7 +149,15 @@ def test_a_policy_of_somebody_else_that_widens_ours_is_reported(
     world.eventually(namespace, "it", _private("True", "PolicyApplied"), 60)
 
 
-def _private(status: str, reason: str):
-    from e2e.world import says
-
+def _private(status: str, reason: str) -> Callable[[Any], bool]:
     return says("BackendPrivate", status, reason)
+
+
+def open_house(namespace: str) -> dict[str, Any]:
+    """Somebody's NetworkPolicy that admits everybody to every port."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"namespace": namespace, "name": "open-house"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
+    }

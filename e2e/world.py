@@ -15,6 +15,7 @@ from e2e.cluster.waiting import eventually
 
 HERE: Final = Path(__file__).resolve().parent
 API: Final = "ostiary.dev/v1alpha1"
+MODERN: Final = "2026-07-28"
 GRANTED: Final = "e2e-granted"
 """The namespace whose servers the chart's values let have a Kubernetes token."""
 
@@ -165,19 +166,26 @@ class Caller:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float = 10,
+        ca: str = "",
     ) -> "Answer":
-        """One plain HTTP request from the pod; status 0 = no connection."""
+        """One plain HTTP request from the pod; status 0 = no connection.  `ca`: a file there, of
+        the only authority that it trusts."""
         asked = {"url": target, "body": body, "headers": dict(headers or {}), "timeout": seconds}
-        printed = self.python(HERE / "ask.py", json.dumps(asked), env={}, seconds=seconds + 20)
+        printed = self.python(
+            HERE / "ask.py", json.dumps(asked), env=_trusting(ca), seconds=seconds + 20
+        )
         return Answer(**json.loads(printed))
 
-    def mcp(self, target: str, *arguments: str, token: str = "", era: str = "auto") -> Any:
+    def mcp(
+        self, target: str, *arguments: str, token: str = "", era: str = "auto", ca: str = ""
+    ) -> Any:
         """What the real SDK client in the pod saw: its printed JSON."""
         given = token or self.token(target)
         printed = self.kubectl(
             *("-n", self.namespace, "exec", self.pod, "--", "env", f"TOKEN={given}"),
+            *(f"{key}={value}" for key, value in _trusting(ca).items()),
             *("python3", "-m", "client", target, "--era", era, *arguments),
-            seconds=60,
+            seconds=120,
         )
         return json.loads(printed)
 
@@ -193,12 +201,22 @@ class Answer:
         return json.loads(self.body)
 
 
+def _trusting(ca: str) -> dict[str, str]:
+    return {"SSL_CERT_FILE": ca} if ca else {}
+
+
 def modern_call(
-    caller: Caller, target: str, tool: str, arguments: Mapping[str, Any], token: str
+    caller: Caller,
+    target: str,
+    tool: str,
+    arguments: Mapping[str, Any],
+    token: str,
+    *,
+    ca: str = "",
 ) -> Answer:
     """One modern tools/call as plain HTTP, so that status and headers are seen."""
     meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {},
     }
     params = {"name": tool, "arguments": dict(arguments), "_meta": meta}
@@ -209,11 +227,18 @@ def modern_call(
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
-            "MCP-Protocol-Version": "2026-07-28",
+            "MCP-Protocol-Version": MODERN,
             "Mcp-Method": "tools/call",
             "Mcp-Name": tool,
         },
+        ca=ca,
     )
+
+
+def walled_off(answer: Answer) -> bool:
+    """No answer came, and the address was known: the network refused, or swallowed, the try."""
+    said = answer.error.lower()
+    return answer.status == 0 and ("refused" in said or "timed out" in said or "reset" in said)
 
 
 def within(seconds: float, look: Any, what: str) -> float:

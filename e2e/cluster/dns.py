@@ -1,8 +1,9 @@
 """Cluster DNS for tests: Services and headless endpoints under cluster.local.
 
 One file on the standard library, because it runs inside a pod from a ConfigMap.
-Answers A, SRV and PTR over UDP and TCP on port 53.  There is no world outside:
-every other name does not exist."""
+Answers A, SRV and PTR over UDP and TCP on port 53, and, as kubeadm's CoreDNS does, an
+address for every name of the form 10-0-0-1.NAMESPACE.pod.cluster.local.  There is no
+world outside: every other name does not exist."""
 
 import http.client
 import json
@@ -109,6 +110,8 @@ def answer(query: bytes, zone: Zone) -> bytes:
 def _records(name: str, kind: int, zone: Zone) -> list[bytes]:
     out: list[bytes] = []
     if kind in (A, ANY):
+        if written := _of_pod(name):
+            out.append(_record(A, written))
         out += [_record(A, socket.inet_aton(each)) for each in zone.addresses.get(name, [])]
     if kind in (SRV, ANY):
         for port, target in zone.ports.get(name, []):
@@ -118,6 +121,17 @@ def _records(name: str, kind: int, zone: Zone) -> list[bytes]:
         if address in zone.names:
             out.append(_record(PTR, _encode(zone.names[address])))
     return out
+
+
+def _of_pod(name: str) -> bytes | None:
+    """The address that a pod's name is made of, whether there is such a pod or not."""
+    labels = name.removesuffix(f".pod.{DOMAIN}").split(".")
+    if not name.endswith(f".pod.{DOMAIN}") or len(labels) != 2:
+        return None
+    try:
+        return socket.inet_pton(socket.AF_INET, labels[0].replace("-", "."))
+    except OSError:
+        return None
 
 
 def _exists(name: str, zone: Zone) -> bool:

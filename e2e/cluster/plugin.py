@@ -21,7 +21,8 @@ from e2e.cluster.kubectl import Kubectl, crd_manifests, namespace_manifest
 from e2e.cluster.paths import ROOT, Broken, Unavailable
 from e2e.cluster.programs import CONTROL_PLANE, program, programs
 
-NOT_RUN: Final = pytest.StashKey[list[str]]()
+NOT_RUN: Final = "not run"
+"""A property of a report, since tests may run in processes of their own."""
 NamespaceFactory = Callable[..., str]
 
 
@@ -55,13 +56,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     if os.environ.get("CI"):
         report.longrepr = f"cannot run here, and CI must run everything: {reason}"
         return
-    item.config.stash.setdefault(NOT_RUN, []).append(f"{item.nodeid}: {reason}")
+    report.user_properties.append((NOT_RUN, f"{item.nodeid}: {reason}"))
     report.outcome = "skipped"
     report.longrepr = (str(item.path), 0, f"Skipped: {reason}")
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    missing = config.stash.get(NOT_RUN, [])
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    missing = [
+        line
+        for report in terminalreporter.stats.get("skipped", ())
+        for name, line in report.user_properties
+        if name == NOT_RUN
+    ]
     if not missing:
         return
     terminalreporter.section(f"NOT RUN: {len(missing)} tests", sep="!", red=True, bold=True)
@@ -109,13 +115,26 @@ def crds(kubectl: Kubectl) -> None:
 @pytest.fixture
 def make_namespace(kubectl: Kubectl) -> Iterator[NamespaceFactory]:
     """`make_namespace("agents", labels={...})`: a new namespace with a name of its own."""
+    with _namespaces(kubectl) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_shared_namespace(kubectl: Kubectl) -> Iterator[NamespaceFactory]:
+    """The same, for what all tests of a file look at."""
+    with _namespaces(kubectl) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def _namespaces(kubectl: Kubectl) -> Iterator[NamespaceFactory]:
     made: list[str] = []
 
     def make(prefix: str = "t", *, labels: dict[str, str] | None = None) -> str:
         name = f"{prefix}-{uuid.uuid4().hex[:8]}"
         kubectl.create(namespace_manifest(name, labels or {}))
         made.append(name)
-        kubectl.eventually("sa", "default", bool, namespace=name)
+        kubectl.eventually("sa", "default", bool, namespace=name, seconds=90)
         return name
 
     yield make

@@ -1,7 +1,8 @@
 """A small MCP server on the Python SDK that does what the tests ask for: echo, wait, fail, count.
 
 python -m everything stdio
-python -m everything http [--host H] [--port N] [--stateless] [--ignore-sigterm]"""
+python -m everything http [--host H] [--port N] [--stateless] [--ignore-sigterm] [--certificate F]
+python -m everything sse [--host H] [--port N]"""
 
 import argparse
 import contextlib
@@ -66,6 +67,12 @@ def environment(name: str) -> str:
 
 
 @server.tool()
+def header(name: str, context: Context) -> str:
+    """A header of the request that this call came with."""
+    return (context.headers or {}).get(name, "")
+
+
+@server.tool()
 def fail(message: str) -> str:
     """A tool error, which is a result."""
     raise ValueError(message)
@@ -105,22 +112,28 @@ class Stubborn(uvicorn.Server):
 
 
 def serve_http(options: argparse.Namespace) -> None:
-    app = server.streamable_http_app(
-        stateless_http=options.stateless, json_response=options.json, host=options.host
-    )
-    config = uvicorn.Config(app, host=options.host, port=options.port, log_level="warning")
+    if options.transport == "sse":
+        app = server.sse_app(host=options.host)
+    else:
+        app = server.streamable_http_app(
+            stateless_http=options.stateless, json_response=options.json, host=options.host
+        )
+    tls = {"ssl_certfile": options.certificate, "ssl_keyfile": options.key}
+    config = uvicorn.Config(app, host=options.host, port=options.port, log_level="warning", **tls)
     kind = Stubborn if options.ignore_sigterm else uvicorn.Server
     kind(config).run()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("transport", choices=["stdio", "http"])
+    parser.add_argument("transport", choices=["stdio", "http", "sse"])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--stateless", action="store_true")
     parser.add_argument("--json", action="store_true", help="answer with JSON, never a stream")
     parser.add_argument("--ignore-sigterm", action="store_true")
+    parser.add_argument("--certificate", help="a PEM file: speak TLS")
+    parser.add_argument("--key", help="the certificate's key")
     options = parser.parse_args()
     print(f"everything: {options.transport}", file=sys.stderr)
     if options.transport == "stdio":

@@ -59,6 +59,7 @@ ADDRESSES = {
     "in any case": ("Time.TOOLS.svc.cluster.local", ["10.96.0.7"]),
     "a headless one": ("pods.tools.svc.cluster.local", ["10.244.0.5", "10.244.0.6"]),
     "one pod of it": ("10-244-0-5.pods.tools.svc.cluster.local", ["10.244.0.5"]),
+    "a pod's, as written": ("127-0-0-1.tools.pod.cluster.local", ["127.0.0.1"]),
     "pods that are not ready are left out": ("early.tools.svc.cluster.local", []),
 }
 
@@ -71,6 +72,7 @@ def test_addresses(name: str, expected: list[str]) -> None:
 def test_a_name_that_is_not_there() -> None:
     assert ask("nobody.tools.svc.cluster.local", A) == (NOT_THERE, [])
     assert ask("example.com", A) == (NOT_THERE, [])
+    assert ask("10-0-0-300.tools.pod.cluster.local", A) == (NOT_THERE, [])
 
 
 def test_a_name_above_a_known_one_is_there_without_an_address() -> None:
