@@ -5,7 +5,9 @@
 Standard library alone; runs inside a caller's pod.  A handshake session with its GET stream, a
 listen stream of the stateless era, and a call every 20 ms on a kept connection.  One JSON line per
 event: {"what": "open"} once all three work; {"what": "call"|"get"|"listen", "t": time, "how"} when
-that one was first refused, or ended.  Ends after the third."""
+that one was first refused, or ended.  Ends after the third.  What is waited for is the network alone:
+kube-proxy and the policies' agent follow the API server a moment behind; a refusal is never tried
+again."""
 
 import http.client
 import json
@@ -48,8 +50,23 @@ def message(method: str, params: dict, ident: int | None = 1) -> str:
     return json.dumps(body if ident is None else {**body, "id": ident})
 
 
+def reachable(seconds: float = 60) -> http.client.HTTPConnection:
+    """A connection to the Service, once the node's network knows the pods behind it."""
+    until = time.monotonic() + seconds
+    while True:
+        connection = connect(30)
+        try:
+            connection.connect()
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return connection
+
+
 def session() -> str:
-    connection = connect(30)
+    connection = reachable()
     hello = {
         "protocolVersion": LEGACY,
         "capabilities": {},
