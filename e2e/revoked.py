@@ -5,9 +5,9 @@
 Standard library alone; runs inside a caller's pod.  A handshake session with its GET stream, a
 listen stream of the stateless era, and a call every 20 ms on a kept connection.  One JSON line per
 event: {"what": "open"} once all three work; {"what": "call"|"get"|"listen", "t": time, "how"} when
-that one was first refused, or ended.  Ends after the third.  What is waited for is the network alone:
-kube-proxy and the policies' agent follow the API server a moment behind; a refusal is never tried
-again."""
+that one was first refused, or ended.  Ends after the third.  What is waited for is the network
+alone: kube-proxy and the policies' agent follow the API server a moment behind; a refusal is never
+tried again."""
 
 import http.client
 import json

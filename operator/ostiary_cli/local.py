@@ -15,6 +15,7 @@ from ostiary_operator.render.proxy_config import Address, port_backend, server_s
 from ostiary_operator.render.tokens import opening
 from ostiary_proxy.config import (
     Backend,
+    GroupBackend,
     HttpBackend,
     Issuer,
     PortBackend,
@@ -229,7 +230,7 @@ def _port(server: MCPServer) -> tuple[int, str]:
 def listening(backend: Backend) -> PortBackend | None:
     """A child that is to listen; where the server is elsewhere, somebody must listen already."""
     elsewhere = isinstance(backend, HttpBackend) and backend.outside is not None
-    return None if elsewhere or isinstance(backend, StdioBackend) else backend
+    return None if elsewhere or isinstance(backend, StdioBackend | GroupBackend) else backend
 
 
 def port_field(backend: PortBackend) -> str:

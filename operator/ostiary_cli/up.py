@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from ostiary_proxy.config import HttpBackend, Server, ServerReport
+from ostiary_proxy.config import GroupBackend, HttpBackend, Server, ServerReport
 from ostiary_proxy.serve import Proxy
 
 from . import output
@@ -234,13 +234,13 @@ def _sum(outcome: Applied, room: _Room) -> str:
 
 def _tell_programs(room: _Room, applied: Applied) -> None:
     for server in applied.added:
-        command = server.backend.command
-        if not command:
+        backend = server.backend
+        if isinstance(backend, GroupBackend) or not backend.command:
             continue
         advice = what_to_install(
-            command[0],
-            path=server.backend.env.get("PATH", ""),
-            folder=Path(server.backend.workingDir),
+            backend.command[0],
+            path=backend.env.get("PATH", ""),
+            folder=Path(backend.workingDir),
         )
         if advice:
             tell(f"MCPServer {key_of(server)} cannot start: {advice}.")

@@ -18,6 +18,10 @@ from ostiary_proxy.backend_shapes import Protocol as Protocol
 from ostiary_proxy.backend_shapes import SseBackend as SseBackend
 from ostiary_proxy.backend_shapes import WebSocketBackend as WebSocketBackend
 from ostiary_proxy.condition_shape import complaint as complaint
+from ostiary_proxy.group_shapes import GroupBackend as GroupBackend
+from ostiary_proxy.group_shapes import GroupLink as GroupLink
+from ostiary_proxy.group_shapes import Member as Member
+from ostiary_proxy.group_shapes import Naming as Naming
 from ostiary_proxy.identity_shapes import AccessToken as AccessToken
 from ostiary_proxy.identity_shapes import Issuer as Issuer
 from ostiary_proxy.pin_shapes import Drift as Drift
@@ -64,6 +68,10 @@ TLS_PORT: Final = 8443
 ADMIN_PORT: Final = 9464
 STATUS_AUDIENCE: Final = "ostiary.dev/status"
 """Audience of the operator's own projected token, the only one that opens `GET /status`."""
+CATALOGUE_AUDIENCE: Final = "ostiary.dev/catalogue"
+"""Audience of a gateway's own projected token, which opens its members' lists and nothing else."""
+CATALOGUE_TOKEN: Final = "/etc/ostiary/catalogue/token"
+"""Where that token is mounted in a gateway's pod."""
 LOCAL_AUDIENCE: Final = "ostiary.dev/local"
 """Audience of development tokens, accepted by the local role alone."""
 
@@ -96,7 +104,7 @@ class StdioBackend(Shape):
 
 
 PortBackend = HttpBackend | SseBackend | WebSocketBackend
-Backend = Annotated[StdioBackend | PortBackend, Field(discriminator="kind")]
+Backend = Annotated[StdioBackend | PortBackend | GroupBackend, Field(discriminator="kind")]
 
 
 class Limits(Shape):
@@ -147,6 +155,8 @@ class Server(Shape):
     tokens: tuple[AccessToken, ...] = ()
     """Access tokens that are restricted to this server and that a policy of it names."""
     tools: ToolFilter = ToolFilter()
+    groups: tuple[GroupLink, ...] = ()
+    """Whose gateways may send callers here, and read the lists."""
     clients: Clients = Clients()
     limits: Limits = Limits()
     keys: tuple[SessionKey, ...] = ()
@@ -159,12 +169,12 @@ class ProxyConfig(Shape):
     format: Literal[1] = 1
     generation: Annotated[int, Field(ge=1)]
     """Grows with every change of the content; reported back once enforced."""
-    role: Literal["sidecar", "local"]
+    role: Literal["sidecar", "gateway", "local"]
     operatorSubject: str = ""
     """`sub` of the only token that opens /status: the operator's ServiceAccount."""
     issuers: tuple[Issuer, ...] = ()
     servers: tuple[Server, ...]
-    """The sidecar role holds exactly one."""
+    """The sidecar role holds exactly one; so does the gateway role, and it is a group."""
     drainSeconds: Annotated[int, Field(ge=1)] = 30
     tls: bool = False
     """Clients come to `TLS_PORT`, with the certificate in `TLS_DIR`; pods to the plain one."""
@@ -197,6 +207,20 @@ class ObservedReport(_Report):
     deny: int
 
 
+class MemberReport(_Report):
+    """What a gateway sees of one member."""
+
+    alias: str
+    state: Literal["Waiting", "Ready", "Unhealthy"]
+    """Waiting: nothing was heard of it yet."""
+    reason: str = ""
+    message: str = ""
+    toolCount: int = 0
+    toolsDigest: str = ""
+    conflicts: tuple[str, ...] = ()
+    """Names of its tools and prompts that are left out, for another has them already."""
+
+
 class ServerReport(_Report):
     """What a proxy saw of one backend.  Sent over a bounded read: names are capped in length."""
 
@@ -224,6 +248,8 @@ class ServerReport(_Report):
     toolsDigest: str = ""
     tools: tuple[ToolReport, ...] = ()
     suspects: tuple[SuspectReport, ...] = ()
+    members: tuple[MemberReport, ...] = ()
+    """Of a group."""
     processes: int = 0
     """Live children of a stdio backend; left out of the etag."""
     observed: tuple[ObservedReport, ...] = ()

@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ostiary_proxy.config import FORMAT, Backend, HttpBackend, ProxyConfig, Server
+from ostiary_proxy.config import FORMAT, Backend, GroupBackend, HttpBackend, ProxyConfig, Server
 
 MOST_SENTENCES: Final = 5
 LONGEST_DOCUMENT: Final = 4 * 1024 * 1024
@@ -23,7 +23,7 @@ LONGEST_DOCUMENT: Final = 4 * 1024 * 1024
 _PATH: Final = re.compile(r"/[!-~]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:-]{1,253}")
 """Both go into a request's head."""
-_TAGS: Final = frozenset({"stdio", "streamableHTTP", "sse", "webSocket"})
+_TAGS: Final = frozenset({"stdio", "streamableHTTP", "sse", "webSocket", "group"})
 """pydantic puts the tag of a union into the path, where no field of that name is."""
 
 
@@ -55,8 +55,8 @@ def check(config: ProxyConfig, role: str) -> Iterator[str]:
     """What the shapes cannot say."""
     if config.role != role:
         yield f"role: is {config.role}, and this proxy runs as {role}"
-    if role == "sidecar" and len(config.servers) != 1:
-        yield f"servers: a sidecar holds exactly one, here are {len(config.servers)}"
+    if role != "local" and len(config.servers) != 1:
+        yield f"servers: a {role} holds exactly one, here are {len(config.servers)}"
     yield from _check_servers(config.servers, role)
     for number, issuer in enumerate(config.issuers):
         if issuer.kind == "local" and role != "local":
@@ -71,8 +71,26 @@ def _check_servers(servers: Sequence[Server], role: str) -> Iterator[str]:
         if server.path in seen:
             yield f"servers[{number}].path: another server has the same path"
         seen.add(server.path)
-        for sentence in _check_outside(server.backend, role):
+        for sentence in (*_check_outside(server.backend, role), *_check_group(server, role)):
             yield f"servers[{number}].backend.{sentence}"
+
+
+def _check_group(server: Server, role: str) -> Iterator[str]:
+    backend = server.backend
+    if not isinstance(backend, GroupBackend):
+        if role == "gateway":
+            yield "kind: a gateway holds a group"
+        return
+    if role == "sidecar":
+        yield "kind: a sidecar holds a server of its own, and no group"
+    aliases = [member.alias for member in backend.members]
+    if len(set(aliases)) < len(aliases):
+        yield "members: two have one alias"
+    for number, member in enumerate(backend.members):
+        if bool(member.host) == (role == "local"):
+            yield f"members[{number}].host: the local role alone holds its members itself"
+        if not _PATH.fullmatch(member.path):
+            yield f"members[{number}].path: must begin with a slash, and hold nothing but ASCII"
 
 
 def _check_outside(backend: Backend, role: str) -> Iterator[str]:

@@ -38,6 +38,8 @@ class Allow(Shape):
     prompts: tuple[str, ...] | None = None
     effects: tuple[Effect, ...] | None = None
     """Of the tools, only those with one of these; with no list at all: every tool with one."""
+    servers: tuple[str, ...] | None = None
+    """Of a policy on a group: globs over its members' aliases.  Null: any member."""
 
 
 class Rate(Shape):
