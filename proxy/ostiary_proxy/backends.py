@@ -15,6 +15,7 @@ from ostiary_proxy.config import (
     HttpBackend,
     ServerReport,
     SseBackend,
+    StdioBackend,
     WebSocketBackend,
     drift,
 )
@@ -259,6 +260,7 @@ class Backends:
                 spawn=self._spawn,
                 tally=tally,
             )
+        assert isinstance(server.backend, StdioBackend)
         return StdioServer(
             server.backend,
             server.uid,

@@ -42,7 +42,7 @@ def test_the_operators_document_is_taken() -> None:
         (bent("generation", "x"), "config.json: generation: should be a valid integer"),
         (bent("format", 2), "config.json: format: this proxy reads format 1 only"),
         (bent("rôle", 1), "config.json: rôle: is not a field that this proxy knows"),
-        (bent("role", "gateway"), "config.json: role: must be 'sidecar', 'gateway' or 'local'"),
+        (bent("role", "doorman"), "config.json: role: must be 'sidecar', 'gateway' or 'local'"),
         (bent("role", "local"), "config.json: role: is local, and this proxy runs as sidecar"),
         (bent("servers", []), "config.json: servers: a sidecar holds exactly one, here are 0"),
         (bent("servers.0.path", "mcp"), "config.json: servers[0].path: must begin with a slash"),
@@ -53,7 +53,7 @@ def test_the_operators_document_is_taken() -> None:
         (
             bent("servers.0.backend.kind", "telepathy"),
             "config.json: servers[0].backend: its kind must be one of "
-            "sse, stdio, streamableHTTP, webSocket",
+            "group, sse, stdio, streamableHTTP, webSocket",
         ),
         (
             bent("servers.0.policies.0.rules.0.subjects.0.kind", "robot"),
