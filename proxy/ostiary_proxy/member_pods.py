@@ -1,4 +1,4 @@
-"""The pods of one member of a group: found by its headless Service, chosen, and kept connections to.
+"""The pods of one member of a group: found by its headless Service, chosen, and connected to.
 
 Resolved by this proxy itself every few seconds, and at once when one cannot be reached.  A session
 always comes to the pod that rendezvous names for its key; what belongs to no session goes round.

@@ -6,24 +6,24 @@ besides is what a `when` lets through with some arguments: it is asked with thos
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from math import inf
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from ostiary_proxy.callers import Caller as Caller
 from ostiary_proxy.conditions import Budget, Subject, holds
-from ostiary_proxy.config import Rate
+from ostiary_proxy.decisions import Allow as Allow
+from ostiary_proxy.decisions import Decision as Decision
+from ostiary_proxy.decisions import Deny as Deny
+from ostiary_proxy.decisions import Kind as Kind
+from ostiary_proxy.decisions import Reason as Reason
+from ostiary_proxy.decisions import Target as Target
 from ostiary_proxy.globs import Globs
 from ostiary_proxy.remedy import policy_to_write
-from ostiary_proxy.rules import Ceiling, Rule, Selection, selection
+from ostiary_proxy.rules import Ceiling, Group, Joined, Rule, Selection, selection
 from ostiary_proxy.rules import Rules as Rules
 from ostiary_proxy.rules import compile_rules as compile_rules
-
-Kind = Literal["tool", "resource", "prompt", "list", "protocol", "unknown"]
-"""list and protocol: for anybody admitted; unknown: a method that this proxy does not know."""
-
-Reason = Literal["NotAdmitted", "NotAllowed", "Denied", "UnknownMethod", "Condition"]
 
 REMEMBERED: Final = 4096
 """Callers, and decisions, kept per set of rules; names come from outside, so this is bounded."""
@@ -34,35 +34,6 @@ FILTER_RULE: Final = "spec.tools"
 PIN_RULE: Final = "spec.tools.pin"
 """The rule that is named when the tool is not approved as it stands."""
 _NO_ARGS: Final[Mapping[str, object]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    kind: Kind
-    name: str = ""
-    """Of the tool or prompt, the resource's URI, or the unknown method."""
-    args: Mapping[str, object] | None = field(default=None, compare=False)
-    """Of a call.  None: it is only asked whether there are any with which it may be called."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allow:
-    policy: str
-    rule: str
-    rate: Rate | None = None
-    """Of the rule that allows it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deny:
-    reason: Reason
-    policy: str
-    rule: str
-    message: str
-    """For the caller.  The same for a name that exists and one that does not."""
-
-
-Decision = Allow | Deny
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +51,64 @@ def decide(target: Target, caller: Caller, rules: Rules, budget: Budget | None =
     `budget`: what is left to the conditions of one request, where more than this is decided for
     it."""
     budget = budget or Budget()
+    if rules.group is not None:
+        return _in_group(target, caller, rules, rules.group, budget)
     known = _known(target, caller, rules, budget)
     if isinstance(known, (Allow, Deny)):
         return known
     return _ask(known, target, caller, rules, budget)
+
+
+def _in_group(
+    target: Target, caller: Caller, rules: Rules, group: Group, budget: Budget
+) -> Decision:
+    if target.kind in ("list", "protocol"):
+        # For whomever any member admits.
+        found = (decide_member(target, caller, one, budget) for one in group.members.values())
+        admitted = next((one for one in found if isinstance(one, Allow)), None)
+        return admitted or Deny("NotAdmitted", "", "", _admitted_nowhere(rules))
+    placed = None
+    if target.kind != "unknown":
+        placed = group.places.place(target.kind, target.name)
+    joined = None if placed is None else group.members.get(placed[0])
+    if placed is None or joined is None:
+        reason: Reason = "UnknownMethod" if target.kind == "unknown" else "NotAllowed"
+        return Deny(reason, "", "", _refusal(target))
+    return decide_member(replace(target, name=placed[1]), caller, joined, budget)
+
+
+def decide_member(
+    target: Target, caller: Caller, joined: Joined, budget: Budget | None = None
+) -> Decision:
+    """At a group, of what one member has, under the name that the member gives it: the group's
+    ceiling must allow it, and the member's own rules."""
+    capped = None
+    if joined.ceiling is not None:
+        capped = decide(target, caller, joined.ceiling, budget)
+        if isinstance(capped, Deny):
+            return _as_unknown(target, capped)
+    elif caller.kind == "anonymous":
+        # Nobody in particular comes through a group only where a policy of the group says so.
+        return _as_unknown(target, Deny("NotAdmitted", "", "", ""))
+    decision = decide(target, caller, joined.own, budget)
+    if isinstance(decision, Deny):
+        return _as_unknown(target, decision)
+    # The member counts against its own limits by itself.
+    return capped or replace(decision, rate=None)
+
+
+def _as_unknown(target: Target, deny: Deny) -> Deny:
+    """A member that does not admit a caller looks as one that has nothing of that name."""
+    if deny.reason != "NotAdmitted" or target.kind in ("list", "protocol"):
+        return deny
+    return Deny("NotAllowed", deny.policy, deny.rule, _refusal(target))
+
+
+def _admitted_nowhere(rules: Rules) -> str:
+    return (
+        f"No server of the group {rules.namespace}/{rules.server} admits this caller: an "
+        "MCPAccessPolicy beside one of its servers has to, and so have those on the group itself."
+    )
 
 
 def _known(target: Target, caller: Caller, rules: Rules, budget: Budget) -> Decision | _Open:

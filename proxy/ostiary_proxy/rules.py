@@ -6,7 +6,7 @@ is compiled into the rules as they would be if it were enforced.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Protocol
 
 from ostiary_proxy import config
 from ostiary_proxy.callers import Caller
@@ -110,6 +110,8 @@ class Rules:
     """Some rule speaks of anonymous callers: a request without a token is worth deciding."""
     pinned: Pinned = field(default_factory=Pinned)
     observed: "tuple[Observed, ...]" = ()
+    group: "Group | None" = None
+    """Of a group's endpoint, where its members' rules decide and all else here is empty."""
     selected: dict[bytes, Selection] = field(default_factory=dict, compare=False, repr=False)
     decided: dict[tuple[bytes, str, str, int], object] = field(
         default_factory=dict, compare=False, repr=False
@@ -119,6 +121,29 @@ class Rules:
         """By the owner's word; where that names the tool nowhere, by the server's, if it counts."""
         said = tuple(effect for effect, globs in self.effects if globs.match(tool))
         return said or self.pinned.effects_of(tool)
+
+
+class Places(Protocol):
+    """Whose a name is that a group's clients know."""
+
+    def place(self, kind: str, name: str) -> tuple[str, str] | None:
+        """The member's alias, and what the member itself calls it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One member of a group: both must allow."""
+
+    own: Rules
+    ceiling: Rules | None
+    """The group's own policies, as they stand over this member; None: it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    members: Mapping[str, Joined]
+    """By alias."""
+    places: Places
 
 
 @dataclass(frozen=True, slots=True)

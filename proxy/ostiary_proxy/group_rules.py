@@ -1,0 +1,69 @@
+"""A group's rules: each member's own, under the group's policies as a ceiling.  Pure.
+
+A group without a policy that is enforced is transparent: its members' policies alone decide.
+"""
+
+from collections.abc import Mapping
+
+from ostiary_proxy import config
+from ostiary_proxy.globs import Globs
+from ostiary_proxy.pins import Book
+from ostiary_proxy.rules import Group, Joined, Places, Rules, compile_rules
+
+
+def compile_group(server: config.Server, books: Mapping[str, Book], places: Places) -> Rules:
+    """`books`: by alias, what is known of the members' tools."""
+    backend = server.backend
+    assert isinstance(backend, config.GroupBackend)
+    members = {
+        member.alias: joined(server, member, books.get(member.alias)) for member in backend.members
+    }
+    bare = compile_rules(server.model_copy(update={"policies": ()}))
+    return Rules(
+        namespace=server.namespace,
+        server=server.name,
+        rules=(),
+        denials=(),
+        ceilings=(),
+        exists=bare.exists,
+        removed=bare.removed,
+        effects=(),
+        admits_anonymous=any(
+            one.ceiling is not None and one.ceiling.admits_anonymous for one in members.values()
+        ),
+        group=Group(members, places),
+    )
+
+
+def joined(server: config.Server, member: config.Member, book: Book | None) -> Joined:
+    """One member's part of the group's rules."""
+    book = book or Book()
+    capped = any(policy.mode == "Enforce" for policy in server.policies)
+    own = _seen_as(server, member, member.policies)
+    over = _seen_as(server, member, tuple(_over(member.alias, it) for it in server.policies))
+    return Joined(
+        own=compile_rules(own, book), ceiling=compile_rules(over, book) if capped else None
+    )
+
+
+def _seen_as(
+    server: config.Server, member: config.Member, policies: tuple[config.Policy, ...]
+) -> config.Server:
+    return server.model_copy(
+        update={
+            "namespace": member.namespace,
+            "name": member.name,
+            "tools": member.tools,
+            "policies": policies,
+        }
+    )
+
+
+def _over(alias: str, policy: config.Policy) -> config.Policy:
+    """The part of a group's policy that speaks of this member; what it denies, it denies of all."""
+    rules = tuple(
+        rule
+        for rule in policy.rules
+        if rule.allow.servers is None or Globs.compile(rule.allow.servers).match(alias)
+    )
+    return policy.model_copy(update={"rules": rules})
