@@ -67,6 +67,15 @@ class Resources(_Closed):
         return value
 
 
+class AuditTrail(_Closed):
+    onFull: Literal["Drop", "Refuse"] = "Drop"
+    """While nothing reads a proxy's output: lose audit lines and count them, or answer calls with
+    503 instead."""
+    arguments: Literal["Digest", "Text"] = "Digest"
+    """What a line says of a tool call's arguments: their SHA-256, or beside it their first 4,096
+    characters, which may hold what people would rather not see in a log."""
+
+
 class ClusterSettings(_Closed, IssuerList):
     """The document `settings.yaml` of the settings ConfigMap."""
 
@@ -82,6 +91,7 @@ class ClusterSettings(_Closed, IssuerList):
     monitoring: Monitoring = Monitoring()
     proxyResources: Resources = Resources()
     """Of the proxy container and of the init container that installs the shim."""
+    audit: AuditTrail = AuditTrail()
     defaults: Defaults = Defaults()
     proxyRollout: Literal["Batched", "OnNextChange"] = "Batched"
     """How a new proxy image, or another change that no owner made, reaches running servers: a few

@@ -93,6 +93,8 @@ class App:
         if await _greet(exchange):
             return
         check_verb(kind, exchange.verb)
+        if self._runtime.unrecorded:
+            raise Refused(_unrecorded())
         if kind == "metadata":
             await resource_metadata.serve(exchange)
             return
@@ -126,6 +128,8 @@ class App:
         if isinstance(part, Message):
             exchange.message = part
         self._find_endpoint(exchange)
+        if self._runtime.unrecorded:
+            raise Refused(_unrecorded())
         if exchange.verb != "DELETE":
             # What a connection held is given back, whatever its caller may do by now.
             await _check_admitted(exchange)
@@ -200,6 +204,11 @@ class App:
             exchange.caller = verified
             return
         raise Refused(resource_metadata.unauthenticated(exchange, verified))
+
+
+def _unrecorded() -> Rejection:
+    why = "The audit trail cannot be written just now, and nothing is served without it."
+    return failed(503, why, "AuditFull", headers=((b"retry-after", b"1"),))
 
 
 async def _greet(exchange: Exchange) -> bool:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import BinaryIO, Final, NamedTuple
@@ -32,7 +33,16 @@ _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
 """Ten bits in two characters."""
 
-Field = str | int | float | bool | None | list[str] | tuple[str, ...]
+
+@dataclass(frozen=True, slots=True)
+class LateText:
+    """Text from outside that may be longer than others."""
+
+    text: str
+    longest: int
+
+
+Field = str | int | float | bool | None | list[str] | tuple[str, ...] | LateText
 
 
 class Head(NamedTuple):
@@ -75,6 +85,12 @@ class Audit:
     def head(self) -> Head:
         return self._head
 
+    @property
+    def full(self) -> bool:
+        """Nobody reads it fast enough, or at all: what begins now may go unrecorded.  A quarter is
+        left to what has begun."""
+        return self._broken or self._came - self._went > BUFFER_BYTES * 3 // 4
+
     def new_id(self) -> str:
         """For a refusal that must tell its id before its event is complete."""
         return new_id(self._now())
@@ -87,11 +103,10 @@ class Audit:
         body: dict[str, Field] = {"id": name, "time": _timestamp(now), **fields}
         for key, value in fields.items():
             # Inline for the common case: this runs for each field of each call.
-            if isinstance(value, str):
-                if len(value) > LONGEST_STRING or not value.isprintable():
-                    body[key] = clean_text(value)
-            elif isinstance(value, list | tuple):
-                body[key] = [clean_text(item) for item in value]
+            if not isinstance(value, str):
+                body[key] = _clean(value)
+            elif len(value) > LONGEST_STRING or not value.isprintable():
+                body[key] = clean_text(value)
         if self._gap:
             body["dropped"] = self._gap
         raw = orjson.dumps(body)
@@ -202,6 +217,14 @@ def _timestamp(now: float) -> str:
 @lru_cache(maxsize=1)
 def _to_the_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _clean(value: Field) -> Field:
+    if isinstance(value, LateText):
+        return clean_text(value.text, value.longest)
+    if isinstance(value, list | tuple):
+        return [clean_text(item) for item in value]
+    return value
 
 
 def clean_text(text: str, longest: int = LONGEST_STRING) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Final, Self
 
+from ostiary_proxy import long_calls
 from ostiary_proxy.bridge import Bridge
 from ostiary_proxy.config import (
     MCP_PORT,
@@ -60,15 +61,19 @@ class Backends:
         self._applied: Snapshot | None = None
         self._subscribers: list[Callable[[], None]] = []
         self._stop_watching: Callable[[], None] = lambda: None
+        self._telling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._stop_watching = self._runtime.subscribe(self._on_runtime)
+        self._telling = self._spawn(long_calls.tell(self._open))
         self._on_runtime()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._stop_watching()
+        if self._telling is not None:
+            self._telling.cancel()
         for supervised, task in self._running.values():
             _cut(supervised.open, "draining")
             task.cancel()
@@ -149,6 +154,9 @@ class Backends:
     def _all(self) -> list[Supervised]:
         """With those that were replaced while something was open."""
         return [*(supervised for supervised, _ in self._running.values()), *self._replaced]
+
+    def _open(self) -> list[Exchange]:
+        return [exchange for supervised in self._all for exchange in supervised.open]
 
     async def _revoke(self) -> None:
         """Whoever may no longer do what is still running, or waits for an answer, is cut off.

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal
 
+from ostiary_proxy import audited
 from ostiary_proxy.asgi import Receive, Scope, Send
 from ostiary_proxy.era import Spoken
-from ostiary_proxy.message import INTERNAL_ERROR, Json, Message, Rejection
+from ostiary_proxy.message import INTERNAL_ERROR, Message, Rejection
 from ostiary_proxy.metrics import Outcome
 from ostiary_proxy.policy import Allow, Caller, Deny, Target
 from ostiary_proxy.runtime import Endpoint, Runtime, Snapshot
@@ -72,6 +73,7 @@ class Exchange:
         "started",
         "status",
         "targets",
+        "told_as",
         "verb",
         "via",
         "witness",
@@ -112,6 +114,8 @@ class Exchange:
         """What had been lost of the session and was begun anew for this request."""
         self.via: Literal["", "sibling"] = ""
         """Who sent it on."""
+        self.told_as = ""
+        """Id of the event that told of it while it went on."""
         self.hop = ""
         """The pod that it was sent on to, which counts and audits it as a call."""
         self.witness: Callable[[bytes], None] | None = None
@@ -190,7 +194,7 @@ class Exchange:
         if self.carrier and rejection is None:
             return
         seconds = time.perf_counter() - self.started
-        method = self.message.method or "response" if self.message is not None else self._verb()
+        method = self._method()
         outcome = self._outcome(rejection)
         code = self.error or self.status
         endpoint = self.endpoint
@@ -201,17 +205,58 @@ class Exchange:
             self.runtime.metrics.request(server, method, outcome, code, seconds)
         if self.observed and not self.hop:
             self.runtime.observed(server, self.observed)
-        fields = self._audited(rejection)
+        self._leave(_event(rejection, self.hop), outcome, code, rejection, ident)
+
+    def tell_of(self) -> None:
+        """It is still going on: the decision at least is on record, if it ever ends or not."""
+        self.runtime.audit.event(
+            **audited.fields(self, None),
+            id=self._event_id(),
+            event="decision",
+            outcome="allowed",
+            method=self._method(),
+            ms=self._elapsed(),
+        )
+
+    def _leave(
+        self,
+        event: str,
+        outcome: Outcome,
+        code: int | str,
+        rejection: Rejection | None,
+        ident: str,
+    ) -> None:
+        fields = audited.fields(self, rejection)
         if ident:
             fields["id"] = ident
+        if self.told_as:
+            # The decision that was told of while it went on: one id for both, but a refusal's is
+            # in the caller's hands already.
+            fields["decision" if ident else "id"] = self.told_as
         self.runtime.audit.event(
-            event=_event(rejection, self.hop),
+            event=event,
             outcome=outcome,
-            method=method,
+            method=self._method(),
             code=code,
-            ms=round(seconds * 1000, 3),
+            ms=self._elapsed(),
             **fields,
         )
+
+    def _event_id(self) -> str:
+        self.told_as = self.told_as or self.runtime.audit.new_id()
+        return self.told_as
+
+    def _elapsed(self) -> float:
+        return round((time.perf_counter() - self.started) * 1000, 3)
+
+    def _method(self) -> str:
+        return self.message.method or "response" if self.message is not None else self._verb()
+
+    @property
+    def source(self) -> str:
+        """The client's address, also of a request that another pod sent on."""
+        given = self.headers.get(FORWARDED)
+        return "" if given is None else given.decode("latin-1")
 
     def _verb(self) -> str:
         return self.verb if self.verb in ("GET", "DELETE", "OPTIONS") else ""
@@ -221,43 +266,6 @@ class Exchange:
             return "error" if rejection.status >= 500 else "denied"
         failed = self.status >= 400 or self.error != ""
         return "error" if failed else "allowed"
-
-    def _audited(self, rejection: Rejection | None) -> Json:
-        client = self.scope.get("client") or ("", 0)
-        agent = self.headers.get(b"user-agent", b"").decode("latin-1")
-        fields: Json = {"source": client[0], "userAgent": agent, "status": self.status}
-        if self.endpoint is not None and self.snapshot is not None:
-            fields["namespace"] = self.endpoint.server.namespace
-            fields["server"] = self.endpoint.server.name
-            fields["generation"] = self.snapshot.generation
-        if self.caller is not None:
-            fields["subject"] = self.caller.principal
-        if rejection is not None:
-            fields["reason"] = rejection.reason
-        if self.cut is not None:
-            fields["cut"] = self.cut
-        if self.via:
-            fields["via"] = self.via
-            fields["source"] = self.headers[FORWARDED].decode("latin-1")
-        if self.hop:
-            fields["hop"] = self.hop
-        if self.repaired:
-            fields["repaired"] = self.repaired
-        fields.update(self._decided())
-        return fields
-
-    def _decided(self) -> Json:
-        fields: Json = {}
-        if self.spoken is not None:
-            fields["era"] = self.spoken.era
-        if self.targets and self.targets[0].name:
-            fields["name"] = self.targets[0].name
-        decision = self.allow or self.deny
-        if decision is not None:
-            fields["policy"], fields["rule"] = decision.policy, decision.rule
-        if self.observed:
-            fields["observed"] = [f"{would} {policy}" for policy, would in self.observed]
-        return fields
 
 
 def _event(rejection: Rejection | None, hop: str) -> str:

@@ -130,6 +130,12 @@ class Runtime:
     observations: Observations = field(default_factory=Observations)
     _subscribers: list[Callable[[], None]] = field(default_factory=list)
 
+    @property
+    def unrecorded(self) -> bool:
+        """What begins now would leave no trace in the audit, and that is not wanted."""
+        snapshot = self.snapshot
+        return self.audit.full and snapshot is not None and snapshot.config.audit.onFull == "Refuse"
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Called after every change of the fields above; returns the way to stop that."""
         self._subscribers.append(callback)

@@ -179,6 +179,8 @@ def test_every_value_reaches_the_settings(helm: Path) -> None:
         "settings.clusterCIDRs={203.0.113.0/24}",
         "settings.monitoring.namespace=monitoring",
         "settings.defaults.egress=None",
+        "settings.audit.onFull=Refuse",
+        "settings.audit.arguments=Text",
         "settings.proxyRollout=OnNextChange",
         "settings.dns.peers[0].ipBlock.cidr=169.254.20.10/32",
         "settings.issuers[0].name=corp",
@@ -197,6 +199,7 @@ def test_every_value_reaches_the_settings(helm: Path) -> None:
     assert found.clusterCIDRs == ("203.0.113.0/24",)
     assert found.monitoring.namespace == "monitoring"
     assert found.defaults.egress == "None"
+    assert (found.audit.onFull, found.audit.arguments) == ("Refuse", "Text")
     assert found.proxyRollout == "OnNextChange"
     assert found.dns.peers == ({"ipBlock": {"cidr": "169.254.20.10/32"}},)
     (issuer,) = found.issuers

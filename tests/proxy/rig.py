@@ -89,10 +89,13 @@ class Rig:
         return self.proxy.port
 
     def apply(self, **values: Any) -> None:
-        """A newer config: the same but for these fields of the server."""
+        """A newer config: the same but for these fields of the server, or its `audit`."""
         self.values = {**(self.values or {}), **values}
-        server = documents.server(**self.values)
-        self.proxy.apply(documents.document(self.generation, role="local", servers=(server,)))
+        given = dict(self.values)
+        whole = {"audit": given.pop("audit")} if "audit" in given else {}
+        server = documents.server(**given)
+        document = documents.document(self.generation, role="local", servers=(server,), **whole)
+        self.proxy.apply(document)
         self.generation += 1
 
     @property

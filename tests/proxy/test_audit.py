@@ -2,6 +2,7 @@
 
 import os
 import string
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +10,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.proxy import documents, signing
+from tests.proxy.rig import until
 
+from ostiary_proxy import config
 from ostiary_proxy.audit import BUFFER_BYTES, Audit, clean_text, new_id
+from ostiary_proxy.serve import Proxy
 
 
 @contextmanager
@@ -190,3 +196,54 @@ def test_ids_are_unique_and_sort_by_time() -> None:
     assert all(len(name) == 26 for name in early)
     assert set("".join(early)) <= set(string.digits + string.ascii_uppercase) - set("ILOU")
     assert new_id(1_469_918_176.385).startswith("01ARYZ6S41")
+
+
+def filled(audit: Audit) -> None:
+    """Until the pipe and three quarters of the buffer are full: nobody reads."""
+    for number in range(200_000):
+        if audit.full:
+            return
+        audit.event(outcome="allowed", name=f"{number} " + "x" * 200)
+    raise AssertionError("it is never full")
+
+
+async def ping(proxy: Proxy) -> httpx2.Response:
+    token = signing.sign(signing.claims("system:serviceaccount:agents:planner"))
+    headers = {
+        "authorization": f"Bearer {token}",
+        "accept": "application/json, text/event-stream",
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    async with httpx2.AsyncClient(headers=headers) as http:
+        return await http.post(f"http://127.0.0.1:{proxy.port}/mcp", json=body)
+
+
+async def test_what_cannot_be_recorded_is_served_or_refused_as_the_admin_wants() -> None:
+    """The real pipe, full; read again, all goes on."""
+    reading, writing = os.pipe()
+    backend = config.StdioBackend(command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    with os.fdopen(writing, "wb") as stream, os.fdopen(reading, "rb") as lines:
+        async with Proxy(role="local", audit_stream=stream, accept_seconds=0.0) as proxy:
+            servers = (documents.server(backend=backend, policies=()),)
+
+            def apply(number: int, on_full: str) -> None:
+                wanted = config.AuditSettings(onFull=on_full)
+                made = documents.document(number, role="local", servers=servers, audit=wanted)
+                proxy.apply(made)
+
+            apply(1, "Refuse")
+            assert (await ping(proxy)).status_code == 403
+            filled(proxy.runtime.audit)
+            refused = await ping(proxy)
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"] == "1"
+            assert "audit" in refused.json()["error"]["message"]
+            apply(2, "Drop")
+            assert (await ping(proxy)).status_code == 403
+            apply(3, "Refuse")
+            reader = threading.Thread(target=lambda: [None for _ in lines], daemon=True)
+            reader.start()
+            await until(lambda: not proxy.runtime.audit.full)
+            assert (await ping(proxy)).status_code == 403
+        stream.close()
+        reader.join(5)

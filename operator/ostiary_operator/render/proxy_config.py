@@ -187,6 +187,7 @@ def render(
             ),
         ),
         drainSeconds=settings.drainSeconds,
+        audit=config.AuditSettings(**settings.audit.model_dump()),
         tls=server.spec.tls is not None,
     )
 
