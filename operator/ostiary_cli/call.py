@@ -17,7 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, TextContent, Tool
 
 from .arguments import Unusable, read_arguments
-from .endpoint import WRONG, CallFailed, Endpoint, refused, unreachable
+from .endpoint import WRONG, CallFailed, Endpoint, refused, unreachable, why_of
 from .terminal import shown
 
 CONNECT_SECONDS: Final = 10
@@ -64,7 +64,8 @@ def _failed(err: BaseException, endpoint: Endpoint, seen: _Seen) -> BaseExceptio
     if isinstance(err, CallFailed):
         return err
     if isinstance(err, MCPError):
-        return CallFailed(refused(endpoint, seen.status, err.error.message))
+        said = refused(endpoint, seen.status, err.error.message)
+        return CallFailed(said + why_of(endpoint, err.error.data))
     if isinstance(err, httpx2.TimeoutException | TimeoutError):
         return CallFailed(f"{endpoint.url} did not answer in time.")
     if isinstance(err, httpx2.HTTPError):
@@ -129,7 +130,7 @@ async def show_call(
             json.dumps(result.model_dump(mode="json", by_alias=True, exclude_none=True)), file=out
         )
     else:
-        print(shown(_text(result)), file=out)
+        print(shown(_text(result) + why_of(endpoint, result.meta)), file=out)
     return 1 if result.is_error else 0
 
 

@@ -5,6 +5,7 @@ Sentences only: nothing is sent from here.
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,10 +13,13 @@ from urllib.parse import urlsplit
 TOKEN_VARIABLE: Final = "OSTIARY_TOKEN"
 DEFAULT_PORT: Final = 8931
 """Of `ostiary up`."""
+REFUSAL_KEY: Final = "ostiary.dev/refusal"
 WRONG: Final = 2
 IMPOSSIBLE: Final = 3
 
 _NAME: Final = re.compile(r"(?:(?P<namespace>[a-z0-9][-a-z0-9]*)/)?(?P<name>[a-z][-a-z0-9]*)")
+
+_IDENT: Final = re.compile(r"[0-9A-Z]{26}")
 
 
 class CallFailed(Exception):
@@ -95,3 +99,13 @@ def refused(endpoint: Endpoint, status: int, message: str) -> str:
 
 def unreachable(endpoint: Endpoint, err: Exception) -> str:
     return f"{endpoint.url} cannot be reached: {err}. Is it running?"
+
+
+def why_of(endpoint: Endpoint, data: object) -> str:
+    """What tells more of a refusal of the proxy's; `data`: its error's, or its result's `_meta`."""
+    ident = data.get(REFUSAL_KEY) if isinstance(data, Mapping) else None
+    if not isinstance(ident, str) or not _IDENT.fullmatch(ident):
+        return ""
+    here = urlsplit(endpoint.url).hostname in ("127.0.0.1", "localhost")
+    where = " -f FOLDER (that of `ostiary up`)" if here else ""
+    return f"\nostiary why {ident}{where} tells more."

@@ -1,7 +1,7 @@
 """`ostiary up DIR`: the servers of a folder behind one proxy on this machine, until a signal.
 
 Puts the pieces together; what runs is `local`'s, what an edit does is `inforce`'s, what is printed
-is `output`'s.  The audit and all news go to stderr; stdout holds the table, or the one line.
+is `output`'s.  All news go to stderr; stdout holds the table, or the one line.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from ostiary_proxy.config import GroupBackend, HttpBackend, Server, ServerReport
 from ostiary_proxy.serve import Proxy
@@ -28,7 +28,8 @@ from .logins import follow_logins
 from .manifests import Manifests, read_folder
 from .output import Token
 from .programs import search_path, what_to_install
-from .terminal import shown
+from .terminal import say, tell
+from .trail.here import Refusals, open_trail, trail_of
 from .watchdir import changes, look
 
 FIRST_LOOK_SECONDS: Final = 30
@@ -60,9 +61,15 @@ async def up(options: Options) -> int:
     key = await asyncio.to_thread(development_key, options.folder)
     now = int(time.time())
     tokens = [Token(name, key.mint(name, now=now)) for name in options.principals]
+    try:
+        trail = open_trail(options.folder)
+    except OSError as err:
+        tell(f"{trail_of(options.folder)}: the audit cannot be written: {err.strerror}.")
+        return IMPOSSIBLE
     proxy = Proxy(
         role="local",
-        audit_stream=sys.stderr.buffer,
+        audit_stream=trail,
+        on_refusal=Refusals(options.folder, tell),
         host=HOST,
         port=options.port,
         accept_seconds=0,
@@ -82,6 +89,7 @@ async def up(options: Options) -> int:
             await state.close()
     finally:
         await proxy.__aexit__(None, None, None)
+        trail.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,17 +291,3 @@ def _signalled() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-def say(*lines: str) -> None:
-    _print(lines, sys.stdout)
-
-
-def tell(*lines: str) -> None:
-    _print(lines, sys.stderr)
-
-
-def _print(lines: tuple[str, ...], out: TextIO) -> None:
-    for line in lines:
-        print(shown(line), file=out)
-    out.flush()

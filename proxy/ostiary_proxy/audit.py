@@ -14,7 +14,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -63,7 +63,10 @@ class Audit:
         pod: str = "",
         pod_uid: str = "",
         version: str = "",
+        on_refusal: Callable[[Mapping[str, Field]], None] | None = None,
     ) -> None:
+        """`on_refusal`: is shown each refusal's fields, clean, on the loop."""
+        self._on_refusal = on_refusal
         self._fd = stream.fileno()
         self._now = now
         self._waiting: deque[bytes] = deque()
@@ -110,6 +113,8 @@ class Audit:
         if self._gap:
             body["dropped"] = self._gap
         raw = orjson.dumps(body)
+        if self._on_refusal is not None and fields.get("event") == "refusal":
+            self._on_refusal(body)
         if self._broken or self._came - self._went + len(raw) > BUFFER_BYTES:
             self._gap += 1
             self.dropped += 1

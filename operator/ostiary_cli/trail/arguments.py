@@ -22,7 +22,12 @@ def _audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "output, and follows each chain of hashes. Files are read in the order given.",
         epilog="exit codes: 0 whole; 1 a gap; 2 the command line or a file is wrong",
     )
-    verify.add_argument("files", metavar="FILE", nargs="*", help="- or nothing: standard input")
+    verify.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="- or nothing: standard input; a folder of `ostiary up`: its trail",
+    )
     verify.add_argument(
         "--heads",
         metavar="FILE",
@@ -55,7 +60,8 @@ def _why(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
         metavar="FILE",
         action="append",
         default=[],
-        help="audit lines in place of the cluster's, - for standard input; repeatable",
+        help="audit lines in place of the cluster's, - for standard input, or the folder of an "
+        "`ostiary up`; repeatable",
     )
     where = why.add_mutually_exclusive_group()
     where.add_argument("-n", "--namespace", default="", help="of the server")

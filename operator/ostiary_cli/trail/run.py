@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from ostiary_cli import kubectl
@@ -12,6 +13,7 @@ from ostiary_cli.endpoint import WRONG, CallFailed
 from ostiary_cli.terminal import shown
 
 from .chains import Line, audit_line, check_heads, follow, head_line
+from .here import trail_of
 from .words import told
 
 NO: Final = 1
@@ -25,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    found = follow(_lines(arguments.files or ["-"]), from_middle=arguments.from_middle)
+    found = follow(_lines(_files(arguments.files) or ["-"]), from_middle=arguments.from_middle)
     gap = found.gap
     if not gap and not found.lines:
         raise CallFailed("There is no audit line in what was read.", code=WRONG)
@@ -55,7 +57,11 @@ def _why(arguments: argparse.Namespace) -> int:
     ident = arguments.id.strip().upper()
     if not _ID.fullmatch(ident):
         raise CallFailed(f"{arguments.id}: write the 26 characters of the id.", code=WRONG)
-    lines = _lines(arguments.files) if arguments.files else _logged(arguments)
+    files = _files(arguments.files)
+    if not (files or arguments.namespace or arguments.all_namespaces):
+        # Started in the folder of an `ostiary up`: that is the nearest.
+        files = [str(near)] if (near := trail_of(Path())).is_file() else []
+    lines = _lines(files) if files else _logged(arguments)
     found = [line for line in lines if line.data.get("id") == ident]
     if arguments.output == "json":
         for line in found:
@@ -63,7 +69,7 @@ def _why(arguments: argparse.Namespace) -> int:
     for line in found if arguments.output == "text" else ():
         print(shown("\n".join([*told(line.data), f"  read    {line.where}"])))
     if not found:
-        where = ", ".join(arguments.files) or "the logs of the proxies that run now"
+        where = ", ".join(files) or "the logs of the proxies that run now"
         print(shown(f"{ident} is not in {where}."), file=sys.stderr)
     return 0 if found else NO
 
@@ -74,6 +80,11 @@ def _lines(files: list[str]) -> Iterator[Line]:
             line = audit_line(name, number, text)
             if line is not None:
                 yield line
+
+
+def _files(named: list[str]) -> list[str]:
+    """A folder stands for the trail that `ostiary up` keeps in it."""
+    return [str(trail_of(Path(it))) if Path(it).is_dir() else it for it in named]
 
 
 def _read(file: str) -> Iterator[tuple[str, int, bytes]]:

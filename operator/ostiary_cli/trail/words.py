@@ -43,10 +43,21 @@ def told(line: Mapping[str, Any]) -> list[str]:
             ("cut", "cut"),
             ("observed", "observe"),
             ("trace", "trace"),
+            ("toolDigest", "tool"),
+            ("argumentsDigest", "args"),
+            ("arguments", "args"),
+            ("ms", "ms"),
         )
         if line.get(key) not in (None, "", [])
     ]
     return said
+
+
+def short(line: Mapping[str, Any]) -> str:
+    """A refusal in half a line: who, what, why."""
+    server = f"{line.get('namespace')}/{line.get('server')}" if line.get("server") else "no server"
+    who = line.get("subject") or f"somebody at {line.get('source') or 'an unknown address'}"
+    return f"Refused: {who}, {_what(line)} at {server}: {line.get('reason')}"
 
 
 def _from(line: Mapping[str, Any]) -> str:
