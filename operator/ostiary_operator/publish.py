@@ -151,7 +151,8 @@ def transitions(
 ) -> list[Mapping[str, Any]]:
     """Conditions that changed sides; one that is said for the first time counts unless it says
     what everybody hopes for."""
-    stood = {condition["type"]: condition["status"] for condition in before}
+    # Of what nobody asked for, nothing was said.
+    stood = {it["type"]: it["status"] for it in before if it["reason"] != Reason.NOT_REQUESTED}
     return [
         condition
         for condition in after

@@ -176,6 +176,44 @@ def test_a_policy_is_enforced_edited_and_taken_away(settled: World) -> None:
     assert [settled.call(pod, token) for pod in settled.pods] == [403, 403]
 
 
+def test_tools_that_nobody_approved_are_said_until_their_digests_are_in_the_spec(
+    settled: World,
+) -> None:
+    def pin(**given: Any) -> None:
+        change = {"spec": {"tools": {"pin": given or None}}}
+        words = ("patch", "mcpserver", "time", "--type=merge", "-p", orjson.dumps(change).decode())
+        settled.kubectl("-n", settled.namespace, *words)
+
+    def told(reason: str) -> dict[str, Any]:
+        def found() -> Any:
+            said = condition(settled.object("mcpserver", "time"), "ToolsPinned")
+            return said if said.get("reason") == reason else None
+
+        return dict(settled.kubelet.until(found, what=f"ToolsPinned {reason}"))
+
+    items = settled.object("mcpserver", "time")["status"]["tools"]["items"]
+    now, wind = sorted(items, key=lambda it: it["name"])
+    pin(mode="Enforce", tools=[now])
+    said = told("Drifted")
+    assert said["status"] == "False"
+    assert "new: wind" in said["message"]
+    assert f'{{name: "wind", digest: {wind["digest"]}}}' in said["message"]
+    events = settled.kubelet.until(
+        lambda: [
+            it
+            for it in settled.kubectl.json("-n", settled.namespace, "get", "events")["items"]
+            if "new: wind" in it["message"]
+        ],
+        what="the Event",
+    )
+    assert {it["involvedObject"]["name"] for it in events} == {"time"}
+    pin(mode="Enforce", tools=[now, wind])
+    assert told("Pinned")["message"] == "all 2 tools are as approved"
+    pin()
+    told("NotRequested")
+    settled.settle()
+
+
 def test_a_nudge_that_came_too_early_is_repeated_until_the_pod_has_the_document(
     settled: World,
 ) -> None:

@@ -16,6 +16,7 @@ from ostiary_operator.token_book import created_at
 
 from .review_policies import of_policies
 from .standing import Standing
+from .walls import peers_of
 
 Severity = Literal["high", "medium", "low"]
 ORDER: Final = ("high", "medium", "low")
@@ -58,6 +59,7 @@ def _servers(standing: Standing, namespace: str | None) -> Iterator[Finding]:
         for severity, what, message, instead in (
             *_egress(standing, server),
             *_source(server),
+            *_wire(standing, server),
             *_identity(server),
             *_status(standing, server),
             *_rules(standing, server),
@@ -89,6 +91,17 @@ def _source(server: MCPServer) -> Iterator[Said]:
     if spec.remote is not None and spec.remote.allowInsecure:
         message = f"calls travel in plain text to {spec.remote.url}"
         yield "high", "Plaintext", message, "an https url, without remote.allowInsecure"
+
+
+def _wire(standing: Standing, server: MCPServer) -> Iterator[Said]:
+    """Worth a word only where tokens come from other namespaces than the server's own."""
+    if server.spec.tls is not None:
+        return
+    own = f"namespace {server.metadata.namespace}"
+    others = sorted(peers_of(standing, server) - {own})
+    if others:
+        message = f"tokens and answers cross the network in plain text, from {', '.join(others)}"
+        yield "low", "Plaintext", message, "tls: {secretName: ...}, if the network is not encrypted"
 
 
 def _identity(server: MCPServer) -> Iterator[Said]:

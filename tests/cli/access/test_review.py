@@ -45,12 +45,15 @@ def test_a_server_that_is_open(tmp_path: Path, text: str, severity: str, what: s
 
 
 def test_a_server_that_is_closed(tmp_path: Path) -> None:
-    text = "{image: i, command: [c], network: {egress: {mode: None}}}"
+    text = "{image: i, command: [c], network: {egress: {mode: None}}, tls: {secretName: s}}"
     path = folder(tmp_path, server=spec(text))
 
     whats = {what for _, name, what in found(path) if name == "time"}
     assert whats <= {"Unpinned"}
+    folder(tmp_path, server=spec(text.replace(", tls: {secretName: s}", "")))
+    assert ("low", "time", "Plaintext") in found(path)
     (path / "policy.yaml").unlink()
+    assert ("low", "time", "Plaintext") not in found(path)
     assert ("low", "time", "NoPolicy") in found(path)
 
 
