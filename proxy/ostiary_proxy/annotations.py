@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ostiary_proxy.message import Json
+from ostiary_proxy.message import Json, encode, is_shallow
 
 KEY: Final = "x-mcp-header"
+SCHEMAS: Final = 4096
+"""Within one: a larger one with annotations is not walked to its end, and so has a flaw."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TYPES: Final = frozenset({"string", "integer", "boolean"})
@@ -31,12 +33,22 @@ _ONE: Final = (
 """Keywords whose value is a schema."""
 _LISTED: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMED: Final = ("patternProperties", "dependentSchemas", "$defs", "definitions")
+_WITHIN: Final = frozenset({*_ONE, *_LISTED, *_NAMED})
+
+
+def bears(schema: object) -> bool:
+    """May there be an annotation at all?  Asked of the C writer, which costs no walk."""
+    if not isinstance(schema, dict):
+        return False
+    return not is_shallow(schema) or KEY.encode() in encode(schema)
 
 
 def flaw(schema: object) -> str:
     """What is wrong with an annotation; empty when nothing is."""
     seen: set[str] = set()
-    for place, reachable in _places(schema):
+    for number, (place, reachable) in enumerate(_places(schema) if bears(schema) else ()):
+        if number == SCHEMAS:
+            return f"{KEY} stands in a schema of more than {SCHEMAS}"
         if KEY not in place:
             continue
         header = place[KEY]
@@ -67,11 +79,13 @@ def _places(schema: object) -> Iterator[tuple[Json, bool]]:
 
 
 def _others(place: Json) -> Iterator[object]:
-    for key in _ONE:
-        yield place.get(key)
-    for key in _LISTED:
-        value = place.get(key)
-        yield from value if isinstance(value, list) else ()
-    for key in _NAMED:
-        value = place.get(key)
-        yield from value.values() if isinstance(value, dict) else ()
+    """By the keys that are there: most schemas have few of the keywords."""
+    for key, value in place.items():
+        if key not in _WITHIN:
+            continue
+        if key in _ONE:
+            yield value
+        elif key in _LISTED:
+            yield from value if isinstance(value, list) else ()
+        else:
+            yield from value.values() if isinstance(value, dict) else ()

@@ -6,7 +6,8 @@ linear time.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from ostiary_proxy.config import SuspectReport
@@ -15,9 +16,9 @@ from ostiary_proxy.message import Json
 LONGEST_DESCRIPTION: Final = 8192
 """Characters of a tool's description that no honest one was seen to need."""
 MOST_READ: Final = 16 * 1024
-"""Characters of one tool that are read, and..."""
+"""Characters of one tool that are read, and so at a time: the loop must not be held."""
 MOST_READ_IN_ALL: Final = 256 * 1024
-"""...of all tools of a server: the loop must not be held."""
+"""Of all tools of a server."""
 MOST_SUSPECTS: Final = 32
 MOST_FINDINGS: Final = 4
 LONGEST_NAME: Final = 64
@@ -101,17 +102,27 @@ _ORDERS: Final = (
 )
 
 
-def suspects(tools: Iterable[Json]) -> tuple[SuspectReport, ...]:
-    """Of tools that have names; the first `MOST_SUSPECTS`."""
-    found: list[SuspectReport] = []
-    left = MOST_READ_IN_ALL
-    for tool in tools:
-        text = _text(tool, min(left, MOST_READ))
-        left -= len(text)
+class Lint:
+    """Of one server's tools, one after the other."""
+
+    def __init__(self) -> None:
+        self._found: list[SuspectReport] = []
+        self._left = MOST_READ_IN_ALL
+
+    @property
+    def suspects(self) -> tuple[SuspectReport, ...]:
+        """The first `MOST_SUSPECTS`."""
+        return tuple(self._found)
+
+    def read(self, tool: Json) -> int:
+        """`tool` has a name; how many characters were read."""
+        text, steps = _text(tool, min(self._left, MOST_READ))
+        self._left -= steps
         findings = tuple(dict.fromkeys(_findings(tool, text)))[:MOST_FINDINGS]
-        if findings and len(found) < MOST_SUSPECTS:
-            found.append(SuspectReport(name=_plain(tool["name"], LONGEST_NAME), findings=findings))
-    return tuple(found)
+        if findings and len(self._found) < MOST_SUSPECTS:
+            name = _plain(tool["name"], LONGEST_NAME)
+            self._found.append(SuspectReport(name=name, findings=findings))
+        return steps
 
 
 def _findings(tool: Json, text: str) -> Iterator[str]:
@@ -135,21 +146,24 @@ def _has(text: str, words: tuple[re.Pattern[str], ...]) -> bool:
     return all(word.search(text) for word in words)
 
 
-def _text(tool: Json, most: int) -> str:
-    """All that a model may be shown, one text to a line, as far as it is read."""
+def _text(tool: Json, most: int) -> tuple[str, int]:
+    """All that a model may be shown, one text to a line, as far as it is read; and what reading it
+    cost: a character for each value beside the texts' own."""
     found: list[str] = []
+    left = most
     waiting: list[object] = [tool.get(key) for key in reversed(_FIELDS)]
-    while waiting and most > 0:
+    while waiting and left > 0:
         value = waiting.pop()
+        left -= 1
         if isinstance(value, str):
-            found.append(value[:most])
-            most -= len(value) + 1
+            found.append(value[:left])
+            left -= len(found[-1])
         elif isinstance(value, dict):
-            for key, inner in value.items():
+            for key, inner in islice(value.items(), left):
                 waiting += (inner, key)
         elif isinstance(value, list):
-            waiting += value
-    return "\n".join(found)
+            waiting += value[:left]
+    return "\n".join(found), most - left
 
 
 def _plain(text: str, most: int) -> str:

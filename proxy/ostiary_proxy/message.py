@@ -166,23 +166,33 @@ def encode_shallow(data: Json, body: bytes) -> bytes | None:
     """What is sent on; None when it is nested deeper than allowed."""
     if body.count(b"{") + body.count(b"[") <= DEPTH:
         return encode(data)
+    return _dumps_shallow(data) or _encode_slowly(data)
+
+
+def _dumps_shallow(data: Json) -> bytes | None:
+    """By the C writer; None when it cannot, for whatever reason."""
     outer, inner, count = _WRAPPER
     inner[0] = data
     try:
         return orjson.dumps(outer)[count:-count]
     except orjson.JSONEncodeError:
-        return _encode_slowly(data)
+        return None
     finally:
         inner[0] = None
 
 
 def _encode_slowly(data: Json) -> bytes | None:
     """Too deep, or an integer beyond 64 bits: only here is the whole body walked."""
-    return encode(data) if is_shallow(data) else None
+    return encode(data) if _is_shallow(data) else None
 
 
 def is_shallow(data: Json) -> bool:
-    """Nested no deeper than is passed on.  Walked level by level: depth costs no stack."""
+    """Nested no deeper than is passed on."""
+    return _dumps_shallow(data) is not None or _is_shallow(data)
+
+
+def _is_shallow(data: Json) -> bool:
+    """Walked level by level: depth costs no stack."""
     level: list[Any] = [data]
     for _ in range(DEPTH):
         level = [item for value in level for item in _children(value)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ostiary_proxy.annotations import KEY, flaw
+from ostiary_proxy.annotations import KEY, bears, flaw
 from ostiary_proxy.era import encode_value
 from ostiary_proxy.message import Json, Message
 
@@ -29,7 +29,7 @@ def mirrors(tools: Iterable[Json]) -> dict[str, tuple[Mirror, ...]]:
     found: dict[str, tuple[Mirror, ...]] = {}
     for tool in tools:
         name, schema = tool.get("name"), tool.get("inputSchema")
-        if not isinstance(name, str) or flaw(schema):
+        if not isinstance(name, str) or not bears(schema) or flaw(schema):
             continue
         mirrored = tuple(_annotated(schema, ()))[:MOST]
         if mirrored:

@@ -11,21 +11,13 @@ from typing import Final
 from ostiary_proxy import VERSION
 from ostiary_proxy.config import Effect, SuspectReport, ToolReport
 from ostiary_proxy.era import CAPABILITIES_KEY, INFO_KEY, LEGACY, MODERN, SERVER_KEY, VERSION_KEY
-from ostiary_proxy.lint import suspects
-from ostiary_proxy.message import (
-    METHOD_NOT_FOUND,
-    UNSUPPORTED_VERSION,
-    Json,
-    is_shallow,
-)
-from ostiary_proxy.mirror import Mirror, mirrors
-from ostiary_proxy.tool_digest import hints, report, twin, whole
+from ostiary_proxy.message import METHOD_NOT_FOUND, UNSUPPORTED_VERSION, Json
+from ostiary_proxy.mirror import Mirror
+from ostiary_proxy.tool_study import LONGEST_NAME, MOST_TOOLS, Study, studied
 
 LOOK_SECONDS: Final = 10.0
 """How long one question of a look may stay unanswered."""
 PAGES: Final = 100
-MOST_TOOLS: Final = 5000
-LONGEST_NAME: Final = 128
 CLIENT: Final[Json] = {"name": "ostiary", "version": VERSION}
 
 Ask = Callable[[str, Json, str], Awaitable[Json]]
@@ -66,11 +58,8 @@ class Seen:
     about: Json = field(default_factory=dict)
     """The server's own capabilities, serverInfo and instructions, under these names."""
     mirrored: Mapping[str, tuple[Mirror, ...]] = field(default_factory=dict)
-    """By tool: the arguments that headers repeat."""
     hints: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
-    """By tool: the effects that its own annotations claim."""
     twins: Mapping[str, str] = field(default_factory=dict)
-    """By the digest that a tool has for clients of the other era: its own."""
     suspects: tuple[SuspectReport, ...] = ()
 
     @property
@@ -82,6 +71,18 @@ class Seen:
         if self.proven is not None:
             return self.proven
         return self.spoken[-1] if self.spoken else ""
+
+    def having(self, study: Study) -> "Seen":
+        """The same server, with these tools."""
+        return replace(
+            self,
+            tools=study.tools,
+            digest=study.digest,
+            mirrored=study.mirrored,
+            hints=study.hints,
+            twins=study.twins,
+            suspects=study.suspects,
+        )
 
 
 async def discover(ask: Ask) -> Seen | None:
@@ -141,33 +142,7 @@ async def list_tools(ask: Ask, seen: Seen) -> Seen:
         if not isinstance(cursor, str) or len(tools) >= MOST_TOOLS:
             break
         params = {"cursor": cursor}
-    return with_tools(seen, tools)
-
-
-def with_tools(seen: Seen, tools: list[Json]) -> Seen:
-    kept = [tool for tool in tools[:MOST_TOOLS] if _named(tool) and is_shallow(tool)]
-    reports = tuple(map(report, kept))
-    return replace(
-        seen,
-        tools=reports,
-        digest=whole(reports),
-        mirrored=mirrors(kept),
-        hints=_claimed(kept),
-        twins={
-            other: known.digest
-            for known, tool in zip(reports, kept, strict=True)
-            if (other := twin(tool))
-        },
-        suspects=suspects(kept),
-    )
-
-
-def _claimed(tools: list[Json]) -> dict[str, tuple[Effect, ...]]:
-    """Of a name that is listed twice nothing is taken for granted."""
-    found: dict[str, tuple[Effect, ...]] = {}
-    for tool in tools:
-        found[tool["name"]] = () if tool["name"] in found else hints(tool)
-    return {name: effects for name, effects in found.items() if effects}
+    return seen.having(await studied(tools))
 
 
 def modern_params(params: Json) -> Json:
@@ -201,8 +176,3 @@ def _about(result: Json, info: Json) -> Json:
         "serverInfo": info,
     }
     return {**about, "instructions": told} if isinstance(told, str) else about
-
-
-def _named(tool: Json) -> bool:
-    name = tool.get("name")
-    return isinstance(name, str) and 0 < len(name) <= LONGEST_NAME

@@ -142,6 +142,7 @@ class TrafficLook:
         if self.stale:
             self._eras = await self._discover()
             self.stale = False
+        await self.witness.study()
         return _pinned(self.witness.merged(self._eras), self._protocol)
 
     async def _discover(self) -> Seen:

@@ -1,6 +1,7 @@
 """What a remote server says of itself in its answers to clients, because nobody else asks it.
 
-Nothing is sent: handshakes and lists of tools that pass by are read.  No I/O.
+Nothing is sent: handshakes and lists of tools that pass by are read.  A list is only kept while
+its answer passes, and studied by the look that it gives rise to.  No I/O.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from typing import Final
 
 from ostiary_proxy.era import LEGACY
 from ostiary_proxy.message import Json, Message, decode
-from ostiary_proxy.observe import MOST_TOOLS, Seen, introduced, with_tools
+from ostiary_proxy.observe import Seen, introduced
+from ostiary_proxy.tool_study import MOST_TOOLS, studied
 
 WITNESSED: Final = frozenset({"initialize", "tools/list"})
 LONGEST: Final = 4 * 1024 * 1024
@@ -31,6 +33,8 @@ class Witness:
     known: Seen = field(default_factory=lambda: Seen(proven=""))
     shakes: bool = True
     """No handshake was refused so far."""
+    _listed: list[Json] | None = None
+    """The newest whole list that was not studied yet."""
     _last: bytes = b""
     _pages: dict[str, list[Json]] = field(default_factory=dict)
     """What came so far, by the cursor of the next page."""
@@ -106,7 +110,15 @@ class Witness:
                 self._pages.pop(next(iter(self._pages)))
             self._pages[following] = tools
             return
-        self._know(with_tools(self.known, tools))
+        self._listed = tools
+        self.on_news()
+
+    async def study(self) -> None:
+        """What a whole list said, since the last time."""
+        while self._listed is not None:
+            tools, self._listed = self._listed, None
+            study = await studied(tools)
+            self.known = self.known.having(study)
 
     def _know(self, seen: Seen) -> None:
         if seen != self.known:

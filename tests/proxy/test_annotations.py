@@ -7,7 +7,7 @@ from mcp.shared.inbound import find_invalid_x_mcp_header
 from tests.proxy.peers.scripted import Reply, Scripted, result
 from tests.proxy.rig import http_rig
 
-from ostiary_proxy.annotations import KEY, flaw
+from ostiary_proxy.annotations import KEY, SCHEMAS, bears, flaw
 
 
 def schema(**properties: Any) -> dict[str, Any]:
@@ -70,3 +70,23 @@ async def test_a_modern_client_is_not_shown_a_tool_that_it_would_have_to_drop() 
 
     assert modern == tools[:1]
     assert legacy == tools
+
+
+def test_a_large_schema_has_a_flaw_only_where_annotations_are_in_it() -> None:
+    """It is not walked to its end: that would hold the loop."""
+    large: dict[str, Any] = {"properties": {f"k{n}": {} for n in range(SCHEMAS)}}
+    annotated = {"type": "string", KEY: "Region"}
+
+    assert flaw(large) == ""
+    assert "more than" in flaw({"properties": {**large["properties"], "a": annotated}})
+    assert flaw({"properties": {"a": annotated, **{f"k{n}": {} for n in range(99)}}}) == ""
+
+
+def test_a_schema_that_is_too_deep_to_be_written_may_bear_one() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"properties": {"a": deep}}
+
+    assert bears(deep)
+    assert not bears({"properties": {}})
+    assert not bears("x-mcp-header")

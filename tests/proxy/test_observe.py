@@ -9,7 +9,7 @@ from tests.proxy.rig import Rig, http_rig, peer_command, rig, stdio
 
 from ostiary_proxy import config, observe
 from ostiary_proxy.era import LEGACY
-from ostiary_proxy.observe import Seen, list_tools, with_tools
+from ostiary_proxy.observe import Seen, list_tools
 from ostiary_proxy.tool_digest import canonical
 
 BOTH = (*LEGACY, "2026-07-28")
@@ -161,14 +161,3 @@ async def test_a_digest_changes_with_what_a_model_is_told_and_with_nothing_else(
 
 def test_the_canonical_form_does_not_know_the_order_of_keys() -> None:
     assert canonical({"b": [{"d": 1, "c": 2}], "a": 1}) == b'{"a":1,"b":[{"c":2,"d":1}]}'
-
-
-def test_a_tool_that_is_nested_too_deep_is_none_of_the_servers() -> None:
-    """A server must not bring its proxy down with what it says of itself."""
-    schema: dict[str, object] = {}
-    for _ in range(1000):
-        schema = {"properties": {"a": schema}}
-
-    seen = with_tools(Seen(), [{"name": "deep", "inputSchema": schema}, {"name": "echo"}])
-
-    assert [tool.name for tool in seen.tools] == ["echo"]

@@ -1,11 +1,12 @@
 """The digest of what a model is told of a tool."""
 
+import json
 from typing import Any
 
 import pytest
 
 from ostiary_proxy.config import ToolReport
-from ostiary_proxy.tool_digest import TOLD, digest, hints, report, twin, whole
+from ostiary_proxy.tool_digest import TOLD, canonical, digest, hints, report, twin, whole
 
 TOOL: dict[str, Any] = {"name": "a", "description": "x", "inputSchema": {"type": "object"}}
 
@@ -38,3 +39,18 @@ def test_only_a_hint_that_is_true_in_so_many_words_is_one() -> None:
     annotations = {"readOnlyHint": True, "destructiveHint": False, "openWorldHint": "yes"}
     assert hints({**TOOL, "annotations": annotations}) == ("ReadOnly",)
     assert hints({**TOOL, "annotations": [1]}) == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"b": 1, "a": {"d": [{"f": 1, "e": 2}], "c": None}},
+        {"\U00010000": 1, "\uffff": 2, "\u00e9": 3, "z": 4, "": 5},
+        {"b": 2**70, "a": 1.5},
+    ],
+    ids=["nested", "beyond the plane", "long number"],
+)
+def test_the_canonical_form_is_that_of_sorted_keys(value: dict[str, Any]) -> None:
+    plain = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    assert canonical(value) == plain.encode()

@@ -67,18 +67,20 @@ def test_a_modern_server_that_shakes_no_hands_is_known_as_one(witness: Witness) 
     assert seen.protocol == MODERN[-1]
 
 
-def test_a_list_is_whole_once_its_last_page_came(witness: Witness, news: list[int]) -> None:
+async def test_a_list_is_whole_once_its_last_page_came(witness: Witness, news: list[int]) -> None:
     witness.heard(message("tools/list"), tools("a", "b", cursor="2"))
     before = list(news)
     witness.heard(message("tools/list", cursor="2"), tools("c"))
+    await witness.study()
 
     assert before == []
     assert names(witness.known) == ["a", "b", "c"]
     assert news == [1]
 
 
-def test_a_page_whose_beginning_nobody_saw_says_nothing(witness: Witness) -> None:
+async def test_a_page_whose_beginning_nobody_saw_says_nothing(witness: Witness) -> None:
     witness.heard(message("tools/list", cursor="9"), tools("z"))
+    await witness.study()
 
     assert names(witness.known) == []
 
@@ -91,9 +93,10 @@ def test_the_same_list_again_is_no_news(witness: Witness, news: list[int]) -> No
 
 
 @pytest.mark.parametrize("answer", [b"", b"{", b"[]", error(1, -32603), result(1, {"tools": 3})])
-def test_an_answer_that_is_no_list_changes_nothing(witness: Witness, answer: bytes) -> None:
+async def test_an_answer_that_is_no_list_changes_nothing(witness: Witness, answer: bytes) -> None:
     witness.heard(message("tools/list"), tools("a"))
     witness.heard(message("tools/list"), answer)
+    await witness.study()
 
     assert names(witness.known) == ["a"]
 
