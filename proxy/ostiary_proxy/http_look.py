@@ -12,7 +12,7 @@ from ostiary_proxy.config import AUTO, HttpBackend
 from ostiary_proxy.era import LEGACY, METHOD, MODERN, SESSION, VERSION
 from ostiary_proxy.exchange import STREAM_TYPE, Headers, Refused
 from ostiary_proxy.http_request import HttpTarget
-from ostiary_proxy.message import Json, decode, encode
+from ostiary_proxy.message import Json, decode_few, encode
 from ostiary_proxy.observe import (
     LOOK_SECONDS,
     LookError,
@@ -21,6 +21,7 @@ from ostiary_proxy.observe import (
     initialize,
     list_tools,
     unpinned,
+    unread,
 )
 from ostiary_proxy.pool import Pool
 from ostiary_proxy.relay import whole
@@ -144,9 +145,9 @@ class HttpLook:
         """One question, of `observe`'s kind."""
         self._next_id += 1
         body = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params}
-        data = decode(await self._post(encode(body), revision, method))
+        data = decode_few(await self._post(encode(body), revision, method))
         if not isinstance(data, dict):
-            raise LookError("NotMCP", f"The server's answer to {method} is not JSON-RPC.")
+            raise unread(method, data)
         return data
 
     async def _post(self, body: bytes, revision: str, method: str) -> bytes:

@@ -11,7 +11,9 @@ from ostiary_proxy.message import (
     INTERNAL_ERROR,
     Id,
     Json,
+    Rejection,
     decode,
+    decode_few,
     encode,
     encode_shallow,
     error_body,
@@ -32,14 +34,20 @@ def visible(
     modern: bool = False,
 ) -> bytes:
     """The answer as this caller may have it; an error of ours when it is no answer to a list."""
-    data = decode(answer)
+    data = decode_few(answer)
     if isinstance(data, dict):
         kept = narrowed(method, data, caller, rules)
         if kept is not None and modern and method == "tools/list" and ANNOTATION in answer:
             kept = _without_flaws(kept)
         if kept is not None:
             return _written(kept, answer, LISTS[method][0])
-    return error_body(ident, INTERNAL_ERROR, "The server's list could not be read.")
+    return error_body(ident, INTERNAL_ERROR, _unread(data))
+
+
+def _unread(data: object) -> str:
+    if isinstance(data, Rejection) and data.reason == "TooLarge":
+        return "The server's list holds too many values: let it answer in pages."
+    return "The server's list could not be read."
 
 
 def replayed(answer: bytes, caller: Caller, rules: Rules) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final
 from ostiary_proxy import VERSION
 from ostiary_proxy.config import Effect, SuspectReport, ToolReport
 from ostiary_proxy.era import CAPABILITIES_KEY, INFO_KEY, LEGACY, MODERN, SERVER_KEY, VERSION_KEY
-from ostiary_proxy.message import METHOD_NOT_FOUND, UNSUPPORTED_VERSION, Json
+from ostiary_proxy.message import METHOD_NOT_FOUND, UNSUPPORTED_VERSION, Json, Rejection
 from ostiary_proxy.mirror import Mirror
 from ostiary_proxy.tool_study import LONGEST_NAME, MOST_TOOLS, Study, studied
 
@@ -40,6 +40,15 @@ def unpinned(revision: str) -> LookError:
         "name another revision, or leave the field out."
     )
     return LookError("ProtocolUnsupported", why)
+
+
+def unread(method: str, answer: object) -> LookError:
+    """`answer`: as it was decoded, or not."""
+    if isinstance(answer, Rejection) and answer.reason == "TooLarge":
+        why = f"The server's answer to {method} holds too many values: let it answer in pages."
+    else:
+        why = f"The server's answer to {method} is not JSON-RPC."
+    return LookError("NotMCP", why)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Final
 
 from ostiary_proxy.era import LEGACY
-from ostiary_proxy.message import Json, Message, decode
+from ostiary_proxy.message import Json, Message, decode_few
 from ostiary_proxy.observe import Seen, introduced
 from ostiary_proxy.tool_study import MOST_TOOLS, studied
 
@@ -127,6 +127,6 @@ class Witness:
 
 
 def _result(answer: bytes) -> Json | None:
-    data = decode(answer)
+    data = decode_few(answer)
     result = data.get("result") if isinstance(data, dict) else None
     return result if isinstance(result, dict) else None

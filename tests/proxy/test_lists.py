@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.proxy import documents
+from tests.proxy.conditions import until
 from tests.proxy.peers.scripted import Reply, Scripted, error, event, result
 from tests.proxy.rig import http_rig, policy, request
 from tests.proxy.test_session import open_session
 
 from ostiary_proxy import era
 from ostiary_proxy.lists import visible
-from ostiary_proxy.message import Message, encode, parse
+from ostiary_proxy.message import ITEMS, STRINGS, Message, encode, parse
 from ostiary_proxy.policy import Allow, Caller, Target, compile_rules, decide
 
 LISTS = {
@@ -172,3 +173,27 @@ def test_an_answer_that_is_nested_too_deep_beside_its_items_is_an_error(part: st
     shown = json.loads(visible("tools/list", answer, PLANNER, rules, 1))
 
     assert shown["error"]["message"] == "The server's list is nested too deep to be passed on."
+
+
+CROWDS = {
+    "items": [{"name": "a"}] * (STRINGS // 2 + 1),
+    "texts": [{"name": "a", "inputSchema": {"enum": ["b"] * STRINGS}}],
+    "numbers": [{"name": "a", "inputSchema": {"enum": [0] * (ITEMS + 1)}}],
+}
+
+
+@pytest.mark.parametrize("tools", CROWDS.values(), ids=CROWDS)
+async def test_a_list_of_too_many_values_is_read_neither_by_a_look_nor_for_a_caller(
+    tools: list[object],
+) -> None:
+    """It would hold the loop: what no caller may send, no server may list."""
+    peer = Scripted()
+    async with http_rig(peer) as rig, rig.raw() as raw:
+        peer.answers["tools/list"] = lambda _: Reply(body=result(1, {"tools": tools}))
+        answer = await raw.legacy("tools/list")
+        rig.proxy.backends._by_path["/mcp"].look_again()
+        await until(lambda: rig.report.message)
+        look = rig.report.message
+
+    assert answer.json()["error"]["message"].endswith("let it answer in pages.")
+    assert look.endswith("let it answer in pages.")
