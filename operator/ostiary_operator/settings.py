@@ -154,9 +154,16 @@ def parse_settings(text: str) -> ClusterSettings:
         document = yaml.safe_load(text)
         return ClusterSettings.model_validate(document if document is not None else {})
     except yaml.YAMLError as err:
-        raise SettingsInvalid(f"{SETTINGS_KEY} is not YAML: {err}") from err
+        raise SettingsInvalid(f"{SETTINGS_KEY} is not YAML: {_without_text(err)}") from err
     except ValidationError as err:
         raise SettingsInvalid(_sentence(SETTINGS_KEY, err)) from err
+
+
+def _without_text(err: yaml.YAMLError) -> str:
+    """Where and what, and not the line itself: a log must not repeat what somebody wrote there."""
+    mark = getattr(err, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{where}{getattr(err, 'problem', None) or 'it cannot be read'}"
 
 
 def parse_environment(environment: Mapping[str, str]) -> OperatorEnv:

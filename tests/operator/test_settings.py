@@ -77,3 +77,11 @@ def test_a_mistake_names_the_variable(environment: dict[str, str], said: str) ->
         parse_environment(environment)
 
     assert said in str(caught.value)
+
+
+def test_of_settings_that_are_no_yaml_the_place_is_said_and_not_the_text() -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        parse_settings("proxyImage: a\nhidden: s3cr3t: x\n")
+
+    assert str(caught.value).startswith("settings.yaml is not YAML: line 2, column 15: ")
+    assert "s3cr3t" not in str(caught.value)

@@ -5,6 +5,7 @@ An invalid rule of a policy grants nothing while the rest of the policy stands: 
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +22,8 @@ from .token import MCPAccessToken
 Kind = TypeVar("Kind", MCPServer, MCPAccessPolicy, MCPAccessToken)
 
 TOP_LEVEL: Final = ("apiVersion", "kind", "metadata", "spec")
+LONGEST_QUOTED: Final = 128
+_ENV_VALUE: Final = re.compile(r"\benv\[\d+\]\.value")
 DENY_ALL: Final = {"tools": ["*"], "resources": ["*"], "prompts": ["*"]}
 
 
@@ -141,17 +144,23 @@ def _problems(model: type[BaseModel], error: ErrorDetails) -> list[Problem]:
         ]
     if error["type"] == "extra_forbidden":
         return [Problem(path, _unknown(str(steps[-1]), _siblings(model, steps[:-1])))]
-    return [Problem(path, _sentence(error))]
+    return [Problem(path, _sentence(error, secret=_ENV_VALUE.search(path) is not None))]
 
 
 def _path(steps: list[int | str]) -> str:
     text = ""
     for step in steps:
-        text += f"[{step}]" if isinstance(step, int) else f"{'.' if text else ''}{step}"
+        text += f"[{step}]" if isinstance(step, int) else f"{'.' if text else ''}{_plain(step)}"
     return text
 
 
-def _sentence(error: ErrorDetails) -> str:
+def _plain(key: str) -> str:
+    """A key is somebody's own word: it adds no line and turns no text around."""
+    return _cut(key if key.isprintable() else repr(key)[1:-1])
+
+
+def _sentence(error: ErrorDetails, *, secret: bool) -> str:
+    """`secret`: what was given is not repeated, as the sentence goes into status and Events."""
     given = error.get("input")
     match error["type"]:
         case "missing":
@@ -159,12 +168,18 @@ def _sentence(error: ErrorDetails) -> str:
         case "too_short":
             return "must have at least one item"
         case "string_type":
-            return f"must be text: write {json.dumps(str(given))} in quotes"
+            what = "it" if secret else json.dumps(_cut(str(given)))
+            return f"must be text: write {what} in quotes"
         case "string_pattern_mismatch":
-            return f"{given!r} does not match {error.get('ctx', {}).get('pattern', '')}"
+            what = "it" if secret else repr(_cut(str(given)))
+            return f"{what} does not match {error.get('ctx', {}).get('pattern', '')}"
         case _:
             message = error["msg"]
             return message[:1].lower() + message[1:]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_QUOTED else f"{text[: LONGEST_QUOTED - 3]}..."
 
 
 def _unknown(name: str, names: tuple[str, ...]) -> str:

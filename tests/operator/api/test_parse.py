@@ -34,7 +34,7 @@ def test_the_four_line_minimum_is_enough() -> None:
         (STDIO | {"replicas": "2"}, "spec.replicas: input should be a valid integer"),
         (
             STDIO | {"env": [{"name": "A", "value": 1}]},
-            'spec.env[0].value: must be text: write "1" in quotes',
+            "spec.env[0].value: must be text: write it in quotes",
         ),
         (STDIO | {"image": 5}, 'spec.image: must be text: write "5" in quotes'),
         ({"command": ["a"]}, "spec: write exactly one of image, remote and service"),
@@ -51,6 +51,25 @@ def test_a_mistake_is_said_with_its_place_and_what_to_write(spec: Any, said: str
     given = {} if spec is None else spec
 
     assert said in problems(given)
+
+
+def test_what_was_written_is_repeated_in_one_short_line_and_a_value_of_env_is_not() -> None:
+    hostile = "x\n\u202e\x1b[2J" + "y" * 10_000
+
+    said = problems(
+        STDIO
+        | {
+            hostile: 1,
+            "env": [{"name": hostile, "value": 73519372}],
+            "tools": {"allow": [hostile]},
+        }
+    )
+
+    assert len(said) == 4
+    for line in said:
+        assert len(line) < 600
+        assert line.isprintable()
+        assert "73519372" not in line
 
 
 def test_a_list_whose_items_are_refused_is_not_called_short_as_well() -> None:
