@@ -25,6 +25,8 @@ import orjson
 BUFFER_BYTES: Final = 4 * 1024 * 1024
 LONGEST_STRING: Final = 256
 """Characters of any string that came from outside."""
+LARGEST_NUMBER: Final = 2**63 - 1
+"""A server's error code may be any number: one beyond it must not cost the event."""
 GATHER_SECONDS: Final = 0.002
 """The writer lets a burst gather: one system call for many lines."""
 BATCH_LINES: Final = 512
@@ -229,6 +231,8 @@ def _clean(value: Field) -> Field:
         return clean_text(value.text, value.longest)
     if isinstance(value, list | tuple):
         return [clean_text(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return min(max(value, -LARGEST_NUMBER - 1), LARGEST_NUMBER)
     return value
 
 

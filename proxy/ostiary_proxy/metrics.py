@@ -47,7 +47,12 @@ KNOWN_METHODS: Final = frozenset(
 )
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 MOST_CHILDREN: Final = 2000
-"""Beyond it, counts go to the server `other`: a thousand servers in one local role, say."""
+"""Beyond it, counts go to the server and the code `other`: a thousand servers in one local role,
+say."""
+RPC_CODES: Final = range(-32768, -31999)
+"""Those that JSON-RPC keeps for itself and for protocols like this one; a server may answer with
+any number."""
+HTTP_CODES: Final = range(100, 600)
 
 
 _OF_BACKENDS: Final = {
@@ -120,7 +125,7 @@ class Metrics:
         self, server: str, method: str, outcome: Outcome, code: int | str, seconds: float
     ) -> None:
         """Count one finished request."""
-        key = (server, method, outcome, str(code))
+        key = (server, method, outcome, _known_code(code))
         bound = self._bound.get(key)
         if bound is None:
             bound = self._bind(*key)
@@ -164,12 +169,18 @@ class Metrics:
         full = len(self._bound) >= MOST_CHILDREN
         shown = "other" if full else server
         bound = (
-            self._requests.labels(shown, known_method, outcome, code),
+            self._requests.labels(shown, known_method, outcome, "other" if full else code),
             self._seconds.labels(shown, known_method),
         )
         if not full and known_method == method:
             self._bound[key] = bound
         return bound
+
+
+def _known_code(code: int | str) -> str:
+    if isinstance(code, int) and code not in RPC_CODES and code not in HTTP_CODES:
+        return "other"
+    return str(code)
 
 
 class _Reader(Collector):

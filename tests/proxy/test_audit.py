@@ -179,6 +179,17 @@ def test_no_name_adds_a_line_or_turns_the_text(text: str, tmp_path: Path) -> Non
     assert event["via"][0].isprintable()
 
 
+@pytest.mark.parametrize("code", [2**64, -(2**63) - 1, 10**4000], ids=["64", "63", "4000"])
+def test_no_number_is_too_long_to_leave_its_event(code: int, tmp_path: Path) -> None:
+    with trail(tmp_path / "a") as audit:
+        audit.event(outcome="error", code=code, name="\ud800\n")
+
+    lines = (tmp_path / "a").read_bytes().splitlines()
+    assert len(lines) == 2
+    assert abs(orjson.loads(lines[-1])["code"]) >= 2**63 - 1
+    assert_chained(lines)
+
+
 @given(st.text())
 def test_any_text_is_cut_and_printable(text: str) -> None:
     cleaned = clean_text(text, 32)

@@ -54,7 +54,20 @@ def test_series_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         if name == "ostiary_requests_total"
     }
     assert len(counted) == 6
-    assert counted[frozenset({"other", "tools/call", "allowed", "200"})] == 45
+    assert counted[frozenset({"other", "tools/call", "allowed"})] == 45
+
+
+@pytest.mark.parametrize("code", [0, 1, 99, 600, -31_999, -32_769, 2**70])
+def test_a_code_of_a_servers_own_is_counted_as_other(code: int) -> None:
+    figures = Metrics()
+
+    figures.request("tools/time", "tools/call", "error", code, 0.0)
+    figures.request("tools/time", "tools/call", "error", -32_603, 0.0)
+    figures.request("tools/time", "tools/call", "error", 599, 0.0)
+
+    named = {"tools/time", "tools/call", "error"}
+    counted = [labels - named for name, labels in samples(figures) if name.endswith("_total")]
+    assert counted == [{"other"}, {"-32603"}, {"599"}]
 
 
 def test_gauges_go_up_and_down_and_are_bound_once() -> None:
