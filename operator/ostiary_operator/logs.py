@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
+LONGEST_TEXT: Final = 16 * 1024
+"""Of one field: a stack fits, a name that somebody made long does not."""
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -30,7 +32,13 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        # ASCII: a name must not turn a terminal's text around, nor a reader take its character
+        # for the end of a line.
+        return json.dumps({key: _cut(value) for key, value in line.items()})
+
+
+def _cut(value: object) -> object:
+    return value[:LONGEST_TEXT] if isinstance(value, str) else value
 
 
 def start_logging(level: str, stream: IO[str] | None = None) -> None:

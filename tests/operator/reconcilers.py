@@ -63,7 +63,8 @@ class Bench:
         self.api, self.cache, self.proxy = api, cache, proxy
         self.told: list[str] = []
         """Namespaces whose policies were told of news."""
-        clock, metrics, self._models = HandClock(), Metrics(), Models(cache)
+        clock, self._models = HandClock(), Models(cache)
+        self.metrics = metrics = Metrics()
         self.books = Books(self._models, lambda: None)
         self.reports = Reports(
             token_file=token, metrics=metrics, clock=clock, changed=_nobody, port=port

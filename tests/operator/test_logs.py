@@ -52,6 +52,25 @@ def test_a_message_of_many_lines_stays_on_one(lines: io.StringIO) -> None:
     assert read(lines)[0]["message"] == "one\ntwo é"
 
 
+@pytest.mark.parametrize(
+    "name", ["\u2028a\u2029b\x85c", "\u202egnp", "\x1b[2J\x07", "\ud800", '"}\n{"level":"error"}']
+)
+def test_a_hostile_name_adds_no_line_and_turns_nothing(lines: io.StringIO, name: str) -> None:
+    logging.getLogger("x").warning("said %s", name, extra={"object": name})
+
+    assert lines.getvalue().endswith("}\n")
+    (line,) = read(lines)
+    assert line["object"] == name
+    assert lines.getvalue().rstrip("\n").isascii()
+    assert lines.getvalue().rstrip("\n").isprintable()
+
+
+def test_a_name_of_any_length_makes_no_long_line(lines: io.StringIO) -> None:
+    logging.getLogger("x").warning("said", extra={"object": "n" * 1_000_000})
+
+    assert len(lines.getvalue()) < 20_000
+
+
 def test_a_traceback_stays_on_the_line_of_its_error(lines: io.StringIO) -> None:
     try:
         raise ValueError("broken")

@@ -42,7 +42,7 @@ def write(
             "observedGeneration": generation,
             "lastTransitionTime": _since(verdict, find(before, kind), now),
             "reason": verdict.reason,
-            "message": verdict.message[:MESSAGE_LENGTH],
+            "message": in_one_line(verdict.message)[:MESSAGE_LENGTH],
         }
         for kind, verdict in verdicts.items()
     ]
@@ -52,3 +52,10 @@ def _since(verdict: Verdict, before: Mapping[str, Any] | None, now: datetime) ->
     if before is not None and before.get("status") == verdict.status:
         return str(before["lastTransitionTime"])
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def in_one_line(text: str) -> str:
+    """Names of a server's or a stranger's choice may be in it: they add no line, and turn none."""
+    if text.isprintable():
+        return text
+    return "".join(it if it.isprintable() else " " for it in text)

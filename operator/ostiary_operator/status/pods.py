@@ -13,6 +13,7 @@ from typing import Any, Final
 from ostiary_operator.api import Reason
 from ostiary_operator.render.volumes import TLS_VOLUME, UPSTREAM_VOLUME
 
+from .conditions import in_one_line
 from .observed import Object, Observed
 
 PULL_REASONS: Final = frozenset(
@@ -233,4 +234,4 @@ def _waiting(pod: Object) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
 
 def _one_line(text: str) -> str:
     """External words: one line, no control characters, at most 512 of them."""
-    return "".join(it if it.isprintable() else " " for it in text).strip()[:512]
+    return in_one_line(text).strip()[:512]

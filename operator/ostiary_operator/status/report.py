@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from ostiary_proxy.config import ServerReport
 
+from .conditions import in_one_line
 from .observed import Observed
 
 FIELDS: Final = ("protocol", "server", "tools", "proxyVersion")
@@ -33,10 +34,14 @@ def _backend_fields(backend: ServerReport) -> dict[str, Any]:
         protocol["notBridged"] = [word[:64] for word in backend.notBridged[:16]]
     return {
         "protocol": protocol,
-        "server": {"name": backend.serverName[:256], "version": backend.serverVersion[:256]},
+        "server": {
+            "name": in_one_line(backend.serverName[:256]),
+            "version": in_one_line(backend.serverVersion[:256]),
+        },
         "tools": {
             "count": backend.toolCount,
             "digest": backend.toolsDigest[:128],
+            # Exact, for a pin is compared with them: the command line shows them escaped.
             "items": [{"name": it.name[:256], "digest": it.digest[:128]} for it in items],
         },
     }
