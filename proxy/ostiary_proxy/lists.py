@@ -22,6 +22,9 @@ from ostiary_proxy.message import (
 from ostiary_proxy.policy import Allow, Caller, Kind, Rules, Target, decide
 
 ANNOTATION: Final = KEY.encode()
+MOST_ITEMS: Final = 5000
+"""In one answer: each is decided by itself, and the loop must not be held."""
+_PAGES: Final = "The server's list holds too many values: let it answer in pages."
 
 
 def visible(
@@ -46,7 +49,7 @@ def visible(
 
 def _unread(data: object) -> str:
     if isinstance(data, Rejection) and data.reason == "TooLarge":
-        return "The server's list holds too many values: let it answer in pages."
+        return _PAGES
     return "The server's list could not be read."
 
 
@@ -74,6 +77,8 @@ def narrowed(method: str, data: Json, caller: Caller, rules: Rules) -> Json | No
     key, kind, named = LISTS[method]
     if not isinstance(result, dict) or not isinstance(result.get(key), list):
         return None
+    if len(result[key]) > MOST_ITEMS:
+        return _too_many(data)
     if kind == "tool":
         rules.pinned.hold(result[key])
     items = [item for item in result[key] if _may_see(item, kind, named, caller, rules)]
@@ -82,6 +87,11 @@ def narrowed(method: str, data: Json, caller: Caller, rules: Rules) -> Json | No
         # Another caller's list differs: no shared cache may keep this one.
         changed["cacheScope"] = "private"
     return {**data, "result": {**result, **changed}}
+
+
+def _too_many(data: Json) -> Json:
+    error = {"code": INTERNAL_ERROR, "message": _PAGES}
+    return {"jsonrpc": "2.0", "id": data.get("id"), "error": error}
 
 
 def _written(data: Json, answer: bytes, key: str) -> bytes:

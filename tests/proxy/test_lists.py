@@ -12,7 +12,7 @@ from tests.proxy.rig import http_rig, policy, request
 from tests.proxy.test_session import open_session
 
 from ostiary_proxy import era
-from ostiary_proxy.lists import visible
+from ostiary_proxy.lists import MOST_ITEMS, visible
 from ostiary_proxy.message import ITEMS, STRINGS, Message, encode, parse
 from ostiary_proxy.policy import Allow, Caller, Target, compile_rules, decide
 
@@ -173,6 +173,18 @@ def test_an_answer_that_is_nested_too_deep_beside_its_items_is_an_error(part: st
     shown = json.loads(visible("tools/list", answer, PLANNER, rules, 1))
 
     assert shown["error"]["message"] == "The server's list is nested too deep to be passed on."
+
+
+@pytest.mark.parametrize(("count", "passes"), [(MOST_ITEMS, True), (MOST_ITEMS + 1, False)])
+def test_a_list_of_too_many_items_is_an_error(count: int, passes: bool) -> None:
+    rules = compile_rules(documents.server())
+    answer = result(1, {"tools": [{"name": f"t{n}"} for n in range(count)]})
+
+    shown = json.loads(visible("tools/list", answer, PLANNER, rules, 1))
+
+    assert ("result" in shown) == passes
+    assert ("error" in shown) != passes
+    assert shown["id"] == 1
 
 
 CROWDS = {
