@@ -137,7 +137,8 @@ def test_what_is_killed_comes_back(world: World, ward: Ward, sample: Sample, vic
     world.enforced(namespace, name)
     target = url(namespace, name)
     token = caller.token(target)
-    assert _called(caller, target, token, sample) == 200
+    # The node's network learns of the pod a moment after its status does.
+    eventually(lambda: _called(caller, target, token, sample) == 200, what="a first call")
     (pod,) = world.pods(namespace, name)
 
     kill(world, namespace, pod, "proxy" if victim == "proxy" else "server")

@@ -69,11 +69,11 @@ async def up(options: Options) -> int:
     proxy = Proxy(
         role="local",
         audit_stream=trail,
-        on_refusal=Refusals(options.folder, tell),
         host=HOST,
         port=options.port,
         accept_seconds=0,
     )
+    proxy.runtime.audit.on_refusal = Refusals(options.folder, tell)
     try:
         await proxy.__aenter__()
     except OSError as err:

@@ -65,10 +65,9 @@ class Audit:
         pod: str = "",
         pod_uid: str = "",
         version: str = "",
-        on_refusal: Callable[[Mapping[str, Field]], None] | None = None,
     ) -> None:
-        """`on_refusal`: is shown each refusal's fields, clean, on the loop."""
-        self._on_refusal = on_refusal
+        self.on_refusal: Callable[[Mapping[str, Field]], None] | None = None
+        """Is shown each refusal's fields, clean, on the loop."""
         self._fd = stream.fileno()
         self._now = now
         self._waiting: deque[bytes] = deque()
@@ -115,8 +114,8 @@ class Audit:
         if self._gap:
             body["dropped"] = self._gap
         raw = orjson.dumps(body)
-        if self._on_refusal is not None and fields.get("event") == "refusal":
-            self._on_refusal(body)
+        if self.on_refusal is not None and fields.get("event") == "refusal":
+            self.on_refusal(body)
         if self._broken or self._came - self._went + len(raw) > BUFFER_BYTES:
             self._gap += 1
             self.dropped += 1

@@ -114,8 +114,7 @@ class Exchange:
         """What had been lost of the session and was begun anew for this request."""
         self.via: Literal["", "sibling"] = ""
         """Who sent it on."""
-        self.told_as = ""
-        """Id of the event that told of it while it went on."""
+        self.told_as = ""  # id of the event that told of it while it went on
         self.hop = ""
         """The pod that it was sent on to, which counts and audits it as a call."""
         self.witness: Callable[[bytes], None] | None = None

@@ -5,7 +5,7 @@ The sidecar adds what follows files and signals (`__main__`); `ostiary up` calls
 
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from ostiary_proxy.admin import Admin
 from ostiary_proxy.app import make_app
 from ostiary_proxy.asgi import Application
 from ostiary_proxy.assemble import Assembler
-from ostiary_proxy.audit import Audit, Field
+from ostiary_proxy.audit import Audit
 from ostiary_proxy.backends import Backends
 from ostiary_proxy.config import TLS_DIR, ProxyConfig, ServerReport
 from ostiary_proxy.document import check, digest_of
@@ -54,7 +54,6 @@ class Proxy:
         address: str = "",
         resolve: Resolve = by_dns,
         now: Callable[[], float] = time.time,
-        on_refusal: Callable[[Mapping[str, Field]], None] | None = None,
         accept_seconds: float = ACCEPT_SECONDS,
     ) -> None:
         """`host` empty: every address; `admin_port` None: no admin port; `keys_dir` None: the
@@ -66,14 +65,7 @@ class Proxy:
         self._listeners: list[Listener] = []
         self._doors: list[Listener] = []
         """Where clients come in: all of them but the admin port."""
-        audit = Audit(
-            audit_stream,
-            now=now,
-            pod=pod,
-            pod_uid=pod_uid,
-            version=VERSION,
-            on_refusal=on_refusal,
-        )
+        audit = Audit(audit_stream, now=now, pod=pod, pod_uid=pod_uid, version=VERSION)
         self._stack.callback(audit.close)
         self.runtime = Runtime(audit, Metrics(), role, pod, pod_uid, address, now=now)
         self.assembler = Assembler(keys_dir=keys_dir, now=now, on_unknown_kid=self.runtime.changed)
