@@ -78,6 +78,9 @@ def _server(last: Server, wanted: Server) -> Server:
             effect: _within(globs, wanted.tools.effects.get(effect)) or ()
             for effect, globs in last.tools.effects.items()
         },
+        trustAnnotations=last.tools.trustAnnotations and wanted.tools.trustAnnotations,
+        # Left out, it would approve every tool until the document fits again.
+        pin=wanted.tools.pin,
     )
     clients = Clients(
         sse=last.clients.sse and wanted.clients.sse,

@@ -188,3 +188,18 @@ def test_a_way_in_that_is_closed_is_closed_and_a_new_one_waits() -> None:
     assert not found.clients.webSocket
     assert found.clients.allowedOrigins == ("https://b.example",)
     assert found.limits.concurrency == 2
+
+
+def test_what_is_pinned_stays_pinned() -> None:
+    pinned = {"tools": {"pin": {"mode": "Enforce", "digest": "sha256:" + "a" * 64}}}
+    last = document(policy(rule()), **pinned)
+
+    assert shrunk(last, rule(), spec=pinned).servers[0].tools.pin.mode == "Enforce"
+
+
+def test_a_servers_own_word_counts_only_while_it_did_and_is_wanted() -> None:
+    trusting = {"tools": {"trustAnnotations": True}}
+    last = document(policy(rule()), **trusting)
+
+    assert shrunk(last, rule(), spec=trusting).servers[0].tools.trustAnnotations
+    assert not shrunk(last, rule()).servers[0].tools.trustAnnotations
