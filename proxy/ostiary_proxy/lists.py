@@ -22,7 +22,7 @@ from ostiary_proxy.message import (
 from ostiary_proxy.policy import Allow, Caller, Kind, Rules, Target, decide
 
 ANNOTATION: Final = KEY.encode()
-MOST_ITEMS: Final = 5000
+MOST_ITEMS: Final = 2000
 """In one answer: each is decided by itself, and the loop must not be held."""
 _PAGES: Final = "The server's list holds too many values: let it answer in pages."
 
