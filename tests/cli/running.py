@@ -59,11 +59,17 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 @dataclass
 class Up:
     process: subprocess.Popen[str]
+    folder: Path
     ready: dict[str, Any] = field(default_factory=dict)
     news: list[str] = field(default_factory=list)
     """Lines of stderr so far."""
     said: list[str] = field(default_factory=list)
     """Lines of stdout so far."""
+
+    @property
+    def trail(self) -> list[str]:
+        """Its audit lines so far."""
+        return (self.folder / ".ostiary" / "audit.jsonl").read_text().splitlines()
 
     def url(self, name: str) -> str:
         return next(it["url"] for it in self.ready["endpoints"] if it["name"] == name)
@@ -91,7 +97,7 @@ def running(folder: Path, *options: str, json_output: bool = True) -> Iterator[U
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     )
-    up = Up(process)
+    up = Up(process, folder)
     readers = [
         threading.Thread(target=_read, args=(stream, lines), daemon=True)
         for stream, lines in ((process.stdout, up.said), (process.stderr, up.news))

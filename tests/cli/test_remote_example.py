@@ -56,7 +56,7 @@ async def test_it_runs_and_a_new_key_is_taken_while_it_does(tmp_path: Path) -> N
 
     assert len(kept) == 1
     assert not kept[0].exists()
-    assert "-key" not in "\n".join(up.news + up.said)
+    assert "-key" not in "\n".join(up.news + up.said + up.trail)
 
 
 async def until_answered(up: Up) -> None:

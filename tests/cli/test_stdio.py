@@ -145,7 +145,7 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 def deletions(up: Up) -> int:
-    return sum('"method":"DELETE"' in line for line in up.news)
+    return sum('"method":"DELETE"' in line for line in up.trail)
 
 
 def test_the_end_of_its_input_ends_the_session_and_the_process(up: Up) -> None:
@@ -215,7 +215,7 @@ def test_a_modern_call_that_is_cancelled_is_a_closed_stream(up: Up) -> None:
     talk.send(request("tools/call", 9, name="echo", arguments={"text": "z"}, _meta=meta))
     assert talk.receive()["id"] == 9
 
-    until(lambda: any('"cut":"gone"' in line for line in up.news), "the call was cut")
+    until(lambda: any('"cut":"gone"' in line for line in up.trail), "the call was cut")
     said, errors = talk.end()
     assert (said, errors) == ([], "")
 

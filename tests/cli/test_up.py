@@ -357,7 +357,7 @@ async def test_secrets_and_config_maps_reach_the_server(tmp_path: Path) -> None:
         assert await call(url, token, "env", {"name": "LEVEL"}) == "debug"
         assert await call(url, token, "env", {"name": "OSTIARY_TOKEN"}) == "-"
         assert up.end() == 0
-    assert "canary-1" not in "\n".join(up.news + up.said)
+    assert "canary-1" not in "\n".join(up.news + up.said + up.trail)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,9 @@ def test_a_message_of_many_lines_stays_on_one(lines: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["\u2028a\u2029b\x85c", "\u202egnp", "\x1b[2J\x07", "\ud800", '"}\n{"level":"error"}']
+    "name",
+    ["\u2028a\u2029b\x85c", "\u202egnp", "\x1b[2J\x07", "\ud800", '"}\n{"level":"error"}'],
+    ids=ascii,
 )
 def test_a_hostile_name_adds_no_line_and_turns_nothing(lines: io.StringIO, name: str) -> None:
     logging.getLogger("x").warning("said %s", name, extra={"object": name})
