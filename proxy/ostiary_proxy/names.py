@@ -58,11 +58,11 @@ class Directory:
     def __init__(self, naming: Naming, listed: Iterable[tuple[str, Iterable[str]]]) -> None:
         """`listed`: each member's alias with its own names, in the group's order."""
         self._naming = naming
-        self._aliases: set[str] = set()
+        self._aliases: dict[str, None] = {}
         self._owners: dict[str, Owned] = {}
         lost: dict[str, dict[str, None]] = {}
         for alias, names in listed:
-            self._aliases.add(alias)
+            self._aliases[alias] = None
             for name in names:
                 mine = Owned(alias, name)
                 if self._owners.setdefault(join(naming, alias, name), mine) != mine:
@@ -71,11 +71,16 @@ class Directory:
             {alias: tuple(names) for alias, names in lost.items()}
         )
         """By alias: the own names that were left out, in the order of the member's list."""
+        alone = len(self._aliases) == 1 and naming.mode == "Never"
+        self._sole = next(iter(self._aliases)) if alone else None
+        """The only member, under its own names: what it does not list is its own all the same."""
 
     def shown(self, alias: str, name: str) -> str | None:
         """None: it is another's name at this group, or (with Never) in nobody's list."""
         if alias not in self._aliases:
             return None
+        if self._sole is not None:
+            return name
         known_as = join(self._naming, alias, name)
         owner = self._owners.get(known_as)
         if owner is None:
@@ -85,6 +90,8 @@ class Directory:
     def find(self, shown: str) -> Owned | None:
         """Whose it is.  A tool that its member does not list is found by its prefix, unless its
         name had to be shortened: a hash says nothing of what it was made from."""
+        if self._sole is not None:
+            return Owned(self._sole, shown)
         owner = self._owners.get(shown)
         if owner is not None or self._naming.mode == "Never":
             return owner

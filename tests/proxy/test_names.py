@@ -171,11 +171,19 @@ def test_the_first_separator_ends_the_alias() -> None:
 
 
 def test_without_prefixes_only_what_is_listed_is_found() -> None:
-    directory = Directory(NEVER, [("a", ["x"])])
+    directory = Directory(NEVER, [("a", ["x"]), ("b", [])])
 
     assert directory.find("x") == ("a", "x")
     assert directory.find("a_x") is None
     assert directory.shown("a", "hidden") is None
+    assert directory.shown("stranger", "x") is None
+
+
+def test_a_single_member_under_its_own_names_is_as_it_is_without_the_group() -> None:
+    directory = Directory(NEVER, [("a", ["x"])])
+
+    assert directory.find("hidden") == ("a", "hidden")
+    assert directory.shown("a", "hidden") == "hidden"
     assert directory.shown("stranger", "x") is None
 
 
