@@ -44,6 +44,11 @@ def unclear(data: dict[str, Any]) -> str:
     return ""
 
 
+def unclear_item(item: dict[str, Any], key: str) -> bool:
+    """May a client's parser read another `key` in this than ours does?"""
+    return _is_too_much(item) or _has_twins(item, frozenset({key}))
+
+
 def _deciding(data: dict[str, Any]) -> Iterator[tuple[str, Any, frozenset[str]]]:
     yield "the message", data, _ENVELOPE
     params = data.get("params")

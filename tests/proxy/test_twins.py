@@ -2,7 +2,7 @@
 
 import pytest
 
-from ostiary_proxy.twins import FOREIGN, KEYS, LONGEST_KEY, unclear
+from ostiary_proxy.twins import FOREIGN, KEYS, LONGEST_KEY, unclear, unclear_item
 
 
 def about(**params: object) -> dict[str, object]:
@@ -57,3 +57,22 @@ def test_keys_that_cost_too_much_to_compare_are_refused(params: dict[str, object
 )
 def test_what_is_clear_passes(data: dict[str, object]) -> None:
     assert unclear(data) == ""
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"name": "a", "title": "b"}, False),
+        ({"name": "a", "Name": "b"}, True),
+        ({"NAME": "a"}, True),
+        ({"name": "a", "na\0me": "b"}, True),
+        ({"name": "a", "\uff4eame": "b"}, True),
+        ({"name": "a", "URI": "b"}, False),
+        ({"name": "a", "k" * (LONGEST_KEY + 1): "b"}, True),
+    ],
+    ids=["clear", "beside it", "alone", "a NUL", "a wide letter", "another", "too long"],
+)
+def test_an_item_of_a_list_has_one_name_for_all_parsers(
+    item: dict[str, object], expected: bool
+) -> None:
+    assert unclear_item(item, "name") is expected
