@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ostiary_proxy.group_inward import (
@@ -150,6 +150,8 @@ def test_whatever_a_client_sends_is_read_and_left_as_it_is(
     assert not isinstance(found, Routed) or found.alias in ("a", "b")
 
 
+@example(method="completion/complete", params={"ref": {"type": "ref/prompt", "name": "p"}})
+@example(method="tools/call", params={"name": "x"})
 @given(method=st.sampled_from(METHODS), params=PARAMS)
 def test_a_single_member_under_its_own_names_gets_the_very_params(
     method: str, params: dict[str, Any]
