@@ -219,7 +219,9 @@ async def test_each_refusal_and_each_call_is_one_line_of_the_audit(
         nobody = await wire.ask("POST", PATH, b"{}", Content_Type="application/json")
 
     def events() -> list[dict[str, Any]]:
-        return [orjson.loads(line) for line in (tmp_path / "audit").read_bytes().splitlines()]
+        lines = map(orjson.loads, (tmp_path / "audit").read_bytes().splitlines())
+        # On a busy machine a server's first answer may take so long that it is told of before.
+        return [line for line in lines if line["event"] != "decision"]
 
     await until(lambda: len(events()) >= 5)
     start, *rest = events()
