@@ -113,6 +113,11 @@ class Rig:
     def refusals(self) -> list[dict[str, Any]]:
         return [line for line in self.trail if line["event"] == "refusal"]
 
+    def asked(self, method: str) -> list[dict[str, Any]]:
+        """Calls and refusals, and nothing that was told of while it went on."""
+        ended = [line for line in self.trail if line["event"] != "decision"]
+        return [line for line in ended if line.get("method") == method]
+
     def calls(self) -> list[dict[str, Any]]:
         return [line for line in self.trail if line["event"] == "call"]
 

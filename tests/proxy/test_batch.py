@@ -86,7 +86,7 @@ async def test_a_batch_is_answered_as_an_array_each_by_itself() -> None:
     nameless = [it["error"]["code"] for it in answer.json() if it["id"] is None]
     assert nameless == [-32600, -32600]
     assert len(answer.json()) == 7
-    called = [line for line in rig.calls() if line["method"] == "tools/call"]
+    called = rig.asked("tools/call")
     assert [line["outcome"] for line in called].count("allowed") == 2
     assert [line["outcome"] for line in called].count("denied") == 2
     assert all(line["subject"] == PLANNER for line in rig.trail if line["event"] != "chain.start")

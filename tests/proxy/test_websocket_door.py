@@ -112,7 +112,7 @@ async def test_a_session_over_a_websocket_is_one_like_any_other() -> None:
     assert said["result"]["params"] == ECHO["params"]
     assert (denied["id"], denied["error"]["code"]) == ("1", -32602)
     assert {tool["name"] for tool in listed["result"]["tools"]} == {"echo", "pid"}
-    calls = [line for line in rig.calls() if line["method"] == "tools/call"]
+    calls = rig.asked("tools/call")
     assert [(line["outcome"], line["subject"]) for line in calls] == [
         ("allowed", PLANNER),
         ("denied", PLANNER),
