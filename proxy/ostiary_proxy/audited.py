@@ -35,7 +35,7 @@ def fields(exchange: "Exchange", rejection: Rejection | None) -> Json:
         found["cut"] = exchange.cut
     if exchange.via:
         found["via"] = exchange.via
-        found["source"] = exchange.source
+        found["source"] = exchange.forwarded_for
     if exchange.hop:
         found["hop"] = exchange.hop
     if exchange.repaired:

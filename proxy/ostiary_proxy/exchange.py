@@ -192,10 +192,8 @@ class Exchange:
         """The one audit line and the one count."""
         if self.carrier and rejection is None:
             return
-        seconds = time.perf_counter() - self.started
-        method = self._method()
-        outcome = self._outcome(rejection)
-        code = self.error or self.status
+        method, outcome = self._method(), self._outcome(rejection)
+        code, seconds = self.error or self.status, self._seconds()
         endpoint = self.endpoint
         server = "" if endpoint is None else f"{endpoint.server.namespace}/{endpoint.server.name}"
         if self.hop:
@@ -204,27 +202,6 @@ class Exchange:
             self.runtime.metrics.request(server, method, outcome, code, seconds)
         if self.observed and not self.hop:
             self.runtime.observed(server, self.observed)
-        self._leave(_event(rejection, self.hop), outcome, code, rejection, ident)
-
-    def tell_of(self) -> None:
-        """It is still going on: the decision at least is on record, if it ever ends or not."""
-        self.runtime.audit.event(
-            **audited.fields(self, None),
-            id=self._event_id(),
-            event="decision",
-            outcome="allowed",
-            method=self._method(),
-            ms=self._elapsed(),
-        )
-
-    def _leave(
-        self,
-        event: str,
-        outcome: Outcome,
-        code: int | str,
-        rejection: Rejection | None,
-        ident: str,
-    ) -> None:
         fields = audited.fields(self, rejection)
         if ident:
             fields["id"] = ident
@@ -233,29 +210,34 @@ class Exchange:
             # in the caller's hands already.
             fields["decision" if ident else "id"] = self.told_as
         self.runtime.audit.event(
-            event=event,
+            event=_event(rejection, self.hop),
             outcome=outcome,
-            method=self._method(),
+            method=method,
             code=code,
-            ms=self._elapsed(),
+            ms=_milliseconds(seconds),
             **fields,
         )
 
-    def _event_id(self) -> str:
-        self.told_as = self.told_as or self.runtime.audit.new_id()
-        return self.told_as
+    def tell_of(self) -> None:
+        """It is still going on: the decision at least is on record, if it ever ends or not."""
+        self.told_as = self.runtime.audit.event(
+            event="decision",
+            outcome="allowed",
+            method=self._method(),
+            ms=_milliseconds(self._seconds()),
+            **audited.fields(self, None),
+        )
 
-    def _elapsed(self) -> float:
-        return round((time.perf_counter() - self.started) * 1000, 3)
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.started
 
     def _method(self) -> str:
         return self.message.method or "response" if self.message is not None else self._verb()
 
     @property
-    def source(self) -> str:
-        """The client's address, also of a request that another pod sent on."""
-        given = self.headers.get(FORWARDED)
-        return "" if given is None else given.decode("latin-1")
+    def forwarded_for(self) -> str:
+        """The client's address, as the pod that sent it on says; empty: it came straight."""
+        return self.headers.get(FORWARDED, b"").decode("latin-1")
 
     def _verb(self) -> str:
         return self.verb if self.verb in ("GET", "DELETE", "OPTIONS") else ""
@@ -265,6 +247,10 @@ class Exchange:
             return "error" if rejection.status >= 500 else "denied"
         failed = self.status >= 400 or self.error != ""
         return "error" if failed else "allowed"
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _event(rejection: Rejection | None, hop: str) -> str:
