@@ -87,6 +87,13 @@ class Cache:
         manifest = self.get(NAMESPACES, "", namespace)
         return manifest is None or is_leaving(manifest)
 
+    def standing(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        """None too for what is on its way out, by itself or with its namespace."""
+        manifest = self.get(resource, namespace, name)
+        if manifest is None or is_leaving(manifest) or self.is_ending(namespace):
+            return None
+        return manifest
+
     def within(self, resource: Resource, namespace: str) -> Mapping[str, Manifest]:
         """The kind's objects of one namespace by name."""
         return self._objects.get(resource, {}).get(namespace, {})

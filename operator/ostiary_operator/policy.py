@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from .api import Invalid, MCPAccessPolicy, MCPServer, Problem
-from .cache import Cache, is_leaving
+from .cache import Cache
 from .controller import Key
 from .live_settings import LiveSettings
 from .models import Models
@@ -45,8 +45,8 @@ class Policies:
         self._now = now
 
     async def reconcile(self, key: Key) -> float | None:
-        manifest = self._cache.get(POLICIES, key.namespace, key.name)
-        if manifest is None or is_leaving(manifest) or self._cache.is_ending(key.namespace):
+        manifest = self._cache.standing(POLICIES, key.namespace, key.name)
+        if manifest is None:
             return None
         if status := self._status(manifest):
             await self._publisher.publish(POLICIES, manifest, status)

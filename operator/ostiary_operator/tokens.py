@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from .api import Invalid, MCPAccessToken, MCPServer
-from .cache import Cache, is_leaving
+from .cache import Cache
 from .controller import Key
 from .models import Models
 from .observe import Observer
@@ -61,8 +61,8 @@ class Tokens:
         self._now = now
 
     async def reconcile(self, key: Key) -> float | None:
-        manifest = self._cache.get(TOKENS, key.namespace, key.name)
-        if manifest is None or is_leaving(manifest) or self._cache.is_ending(key.namespace):
+        manifest = self._cache.standing(TOKENS, key.namespace, key.name)
+        if manifest is None:
             return None
         token = self._models.token(manifest)
         before = manifest.get("status", {})

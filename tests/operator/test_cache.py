@@ -202,3 +202,20 @@ def test_a_namespace_that_is_leaving_or_gone_is_ending() -> None:
         cache.see(NAMESPACES, {"metadata": metadata})
 
     assert [cache.is_ending(it) for it in ("here", "leaving", "gone")] == [False, True, True]
+
+
+def test_what_is_on_its_way_out_does_not_stand() -> None:
+    cache = Cache()
+    assert cache.standing(PODS, "tools", "a") is None
+    cache.see(PODS, pod(version=1))
+    assert cache.standing(PODS, "tools", "a") is None, "its namespace is not there"
+
+    cache.see(NAMESPACES, {"metadata": {"name": "tools", "uid": "n", "resourceVersion": "1"}})
+    assert cache.standing(PODS, "tools", "a") == pod(version=1)
+
+    cache.see(PODS, pod(version=2, deletionTimestamp="2026-01-01T00:00:00Z"))
+    assert cache.standing(PODS, "tools", "a") is None
+    cache.see(PODS, pod("b", version=3))
+    ending = {"deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "4"}
+    cache.see(NAMESPACES, {"metadata": {"name": "tools", "uid": "n", **ending}})
+    assert cache.standing(PODS, "tools", "b") is None
