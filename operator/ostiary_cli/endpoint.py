@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from ostiary_proxy import REFUSAL_KEY
+
 TOKEN_VARIABLE: Final = "OSTIARY_TOKEN"
 DEFAULT_PORT: Final = 8931
 """Of `ostiary up`."""
-REFUSAL_KEY: Final = "ostiary.dev/refusal"
 WRONG: Final = 2
 IMPOSSIBLE: Final = 3
 
 _NAME: Final = re.compile(r"(?:(?P<namespace>[a-z0-9][-a-z0-9]*)/)?(?P<name>[a-z][-a-z0-9]*)")
-
-_IDENT: Final = re.compile(r"[0-9A-Z]{26}")
+EVENT_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+"""Of an audit line."""
 
 
 class CallFailed(Exception):
@@ -104,7 +105,7 @@ def unreachable(endpoint: Endpoint, err: Exception) -> str:
 def why_of(endpoint: Endpoint, data: object) -> str:
     """What tells more of a refusal of the proxy's; `data`: its error's, or its result's `_meta`."""
     ident = data.get(REFUSAL_KEY) if isinstance(data, Mapping) else None
-    if not isinstance(ident, str) or not _IDENT.fullmatch(ident):
+    if not isinstance(ident, str) or not EVENT_ID.fullmatch(ident):
         return ""
     here = urlsplit(endpoint.url).hostname in ("127.0.0.1", "localhost")
     where = " -f FOLDER (that of `ostiary up`)" if here else ""

@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, Final
 
-from ostiary_proxy import batch, resource_metadata, websocket_door
+from ostiary_proxy import REFUSAL_KEY, batch, resource_metadata, websocket_door
 from ostiary_proxy.asgi import Receive, Scope, Send
 from ostiary_proxy.backends import Backends
 from ostiary_proxy.batch import is_batch
@@ -34,8 +34,6 @@ from ostiary_proxy.runtime import Runtime
 from ostiary_proxy.sse_door import SseDoor
 from ostiary_proxy.ways import Kind, check_media, check_verb, find
 
-REFUSAL_KEY: Final = "ostiary.dev/refusal"
-"""In an error's data: the id of the audit line that says why."""
 UNADMITTED_BYTES: Final = 64 * 1024
 """How much of a body is read for its id alone, of a caller whom no rule admits."""
 

@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from ostiary_cli import kubectl
-from ostiary_cli.endpoint import WRONG, CallFailed
+from ostiary_cli.endpoint import EVENT_ID, WRONG, CallFailed
 from ostiary_cli.terminal import shown
 
 from .chains import Line, audit_line, check_heads, follow, head_line
@@ -18,7 +17,6 @@ from .words import told
 
 NO: Final = 1
 SELECTED: Final = "app.kubernetes.io/managed-by=ostiary,ostiary.dev/server"
-_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,7 +53,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _why(arguments: argparse.Namespace) -> int:
     ident = arguments.id.strip().upper()
-    if not _ID.fullmatch(ident):
+    if not EVENT_ID.fullmatch(ident):
         raise CallFailed(f"{arguments.id}: write the 26 characters of the id.", code=WRONG)
     files = _files(arguments.files)
     if not (files or arguments.namespace or arguments.all_namespaces):
