@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Final, Self
 
 from ostiary_proxy import long_calls
+from ostiary_proxy.addresses import Resolve, by_dns
 from ostiary_proxy.bridge import Bridge
 from ostiary_proxy.config import (
     MCP_PORT,
@@ -27,7 +28,6 @@ from ostiary_proxy.port_backend import PortServer
 from ostiary_proxy.recipe import Owner
 from ostiary_proxy.replicas import Replicas
 from ostiary_proxy.runtime import Endpoint, Runtime, Snapshot
-from ostiary_proxy.siblings import Resolve, by_dns
 from ostiary_proxy.standing import allowed, check
 from ostiary_proxy.stdio_backend import StdioServer
 from ostiary_proxy.supervisor import Backend, Supervised, is_held

@@ -4,17 +4,15 @@ Resolved by this proxy itself every few seconds, and at once when one cannot be 
 always comes to the pod that rendezvous names for its key; what belongs to no session goes round.
 """
 
-import asyncio
 from collections.abc import Callable, Collection
 from typing import Final
 
-from ostiary_proxy.pool import CONNECT_SECONDS, Pool
-from ostiary_proxy.siblings import Resolve, chosen, plain
+from ostiary_proxy.addresses import Addresses, Resolve
+from ostiary_proxy.pool import Pool
+from ostiary_proxy.siblings import chosen, plain
 from ostiary_proxy.upstream import UnreachableError
 
 REFRESH_SECONDS: Final = 3.0
-SOONEST_SECONDS: Final = 0.5
-DOWN_SECONDS: Final = 3.0
 _HERE: Final = "127.0.0.1"
 
 
@@ -29,12 +27,10 @@ class MemberPods:
         resolve: Resolve,
         clock: Callable[[], float],
     ) -> None:
-        self._host, self._port = host, port
-        self._resolve, self._clock = resolve, clock
+        self._port = port
+        self._addresses = Addresses(host, resolve=resolve, clock=clock) if host else None
         self._known: frozenset[str] = frozenset() if host else frozenset({_HERE})
-        self._looked = float("-inf")
-        self._turn = asyncio.Lock()
-        self._down: dict[str, float] = {}
+        self._stale = False
         self._pools: dict[str, Pool] = {}
         self._round = 0
 
@@ -53,17 +49,15 @@ class MemberPods:
         return living[self._round % len(living)]
 
     def _living(self, but: Collection[str]) -> list[str]:
-        now = self._clock()
         left = [one for one in self._known if one not in but]
-        up = [one for one in left if self._down.get(one, 0.0) <= now]
+        up = [one for one in left if self._addresses is None or self._addresses.is_up(one)]
         return sorted(up or left)
 
     def lost(self, address: str) -> None:
         """It could not be reached: others are tried first for a moment."""
-        now = self._clock()
-        self._down = {one: until for one, until in self._down.items() if until > now}
-        self._down[address] = now + DOWN_SECONDS
-        self._looked = min(self._looked, now - REFRESH_SECONDS)
+        if self._addresses is not None:
+            self._addresses.lost(address)
+            self._stale = True
 
     def pool(self, address: str) -> Pool:
         pool = self._pools.get(address)
@@ -84,16 +78,10 @@ class MemberPods:
 
     async def _refresh(self, age: float) -> None:
         """Look again what is older than that."""
-        if not self._host or self._clock() - self._looked < max(age, SOONEST_SECONDS):
+        if self._addresses is None:
             return
-        async with self._turn:
-            if self._clock() - self._looked < max(age, SOONEST_SECONDS):
-                return
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    found = await self._resolve(self._host)
-            except (OSError, TimeoutError):
-                found = frozenset()  # nobody can tell just now: what was known goes on
-            self._looked = self._clock()
+        found = await self._addresses.look(0.0 if self._stale else age)
+        if found is not None:
+            self._stale = False
         if found:
             self._known = frozenset(map(plain, found))

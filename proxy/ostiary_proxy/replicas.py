@@ -12,6 +12,7 @@ from typing import Final
 
 from ostiary_proxy import input_state
 from ostiary_proxy import recipe as recipes
+from ostiary_proxy.addresses import Resolve
 from ostiary_proxy.config import HttpBackend, StdioBackend
 from ostiary_proxy.era import SESSION
 from ostiary_proxy.exchange import FORWARDED, NOT_HERE, Exchange, Refused, failed
@@ -20,7 +21,7 @@ from ostiary_proxy.message import INVALID_REQUEST, Message, Rejection
 from ostiary_proxy.modern import CATALOGUE, affinity_key
 from ostiary_proxy.pool import Pool
 from ostiary_proxy.runtime import Runtime
-from ostiary_proxy.siblings import Resolve, Siblings, plain
+from ostiary_proxy.siblings import Siblings, plain
 
 REMEMBERED: Final = 4096
 HOPS: Final = 4

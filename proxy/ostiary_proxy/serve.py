@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, Literal, Self
 from prometheus_client.core import Metric
 
 from ostiary_proxy import VERSION
+from ostiary_proxy.addresses import Resolve, by_dns
 from ostiary_proxy.admin import Admin
 from ostiary_proxy.app import make_app
 from ostiary_proxy.asgi import Application
@@ -27,7 +28,6 @@ from ostiary_proxy.limits import LimitedProtocol
 from ostiary_proxy.listener import Listener, bind
 from ostiary_proxy.metrics import Metrics, counter, gauge, gauges
 from ostiary_proxy.runtime import Runtime
-from ostiary_proxy.siblings import Resolve, by_dns
 from ostiary_proxy.status import Status
 from ostiary_proxy.tls_port import TlsPort
 from ostiary_proxy.upgrade import UpgradingProtocol

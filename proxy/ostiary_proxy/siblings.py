@@ -6,28 +6,18 @@ source of addresses is believed.  An unreachable one is passed over for a moment
 
 import asyncio
 import logging
-import socket
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
+from ostiary_proxy.addresses import Addresses, Resolve
+
 REFRESH_SECONDS: Final = 3.0
 ALONE_SECONDS: Final = 15.0
 """Between two looks while there is no other pod; what does not fit is looked up at once."""
-SOONEST_SECONDS: Final = 0.5
-RESOLVE_SECONDS: Final = 5.0
-DOWN_SECONDS: Final = 3.0
 
-Resolve = Callable[[str], Awaitable[frozenset[str]]]
-"""A name's addresses; OSError when nobody can tell."""
 _log = logging.getLogger("ostiary.siblings")
-
-
-async def by_dns(name: str) -> frozenset[str]:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return frozenset(str(where[0]) for *_, where in found)
 
 
 class Siblings:
@@ -38,12 +28,8 @@ class Siblings:
     ) -> None:
         self._name = name
         self.own = own
-        self._resolve = resolve
-        self._clock = clock
+        self._addresses = Addresses(name, resolve=resolve, clock=clock)
         self._known: frozenset[str] | None = None
-        self._turn = asyncio.Lock()
-        self._looked = float("-inf")
-        self._down: dict[str, float] = {}
 
     @property
     def known(self) -> bool:
@@ -58,16 +44,7 @@ class Siblings:
 
     async def refresh(self) -> None:
         """Look again, unless somebody just did."""
-        async with self._turn:
-            if self._clock() - self._looked < SOONEST_SECONDS:
-                return
-            try:
-                async with asyncio.timeout(RESOLVE_SECONDS):
-                    found = await self._resolve(self._name)
-            except (OSError, TimeoutError):
-                # Nobody can tell just now: what was known goes on.
-                found = frozenset()
-            self._looked = self._clock()
+        found = await self._addresses.look()
         if not found:
             return
         # The family of our own address alone: that is the one that hops come from.
@@ -78,11 +55,10 @@ class Siblings:
         self._known = addresses
 
     def living(self, but: Collection[str] = ()) -> list[str]:
-        now = self._clock()
         others = [
             address
             for address in self._known or ()
-            if address not in but and self._down.get(address, 0.0) <= now
+            if address not in but and self._addresses.is_up(address)
         ]
         return [*(one for one in others if one != self.own), self.own]
 
@@ -96,15 +72,14 @@ class Siblings:
         """The pod that a session names, as long as it lives; else the one that comes after it."""
         if named == self.own:
             return self.own
-        up = named not in but and self._down.get(named, 0.0) <= self._clock()
+        up = named not in but and self._addresses.is_up(named)
         if named and up and await self.holds(named):
             return named
         return chosen(key, self.living(but))
 
     async def lost(self, address: str) -> None:
         """It could not be reached."""
-        self._down = {one: until for one, until in self._down.items() if until > self._clock()}
-        self._down[address] = self._clock() + DOWN_SECONDS
+        self._addresses.lost(address)
         await self.refresh()
 
 

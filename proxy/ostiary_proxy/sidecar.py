@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from ostiary_proxy import lean
+from ostiary_proxy.addresses import Resolve, by_dns
 from ostiary_proxy.config import (
     ADMIN_PORT,
     CONFIG_DIR,
@@ -31,7 +32,6 @@ from ostiary_proxy.descriptors import raise_limit
 from ostiary_proxy.drain import DrainSocket
 from ostiary_proxy.reload import Reloader
 from ostiary_proxy.serve import Proxy
-from ostiary_proxy.siblings import Resolve, by_dns
 
 LAST_PORT: Final = 65535
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ostiary_proxy.member_pods import DOWN_SECONDS, REFRESH_SECONDS, MemberPods
+from ostiary_proxy.addresses import DOWN_SECONDS
+from ostiary_proxy.member_pods import REFRESH_SECONDS, MemberPods
 from ostiary_proxy.upstream import UnreachableError
 
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"

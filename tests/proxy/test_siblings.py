@@ -2,7 +2,8 @@
 
 import pytest
 
-from ostiary_proxy.siblings import DOWN_SECONDS, SOONEST_SECONDS, Siblings, by_dns, chosen, plain
+from ostiary_proxy.addresses import DOWN_SECONDS, SOONEST_SECONDS, by_dns
+from ostiary_proxy.siblings import Siblings, chosen, plain
 
 PODS = frozenset({"10.0.0.1", "10.0.0.2", "10.0.0.3"})
 
