@@ -126,3 +126,11 @@ def leads(running: Running, seconds: float = 30) -> None:
         return '"leading"' in running.logged()
 
     eventually(look, seconds=seconds, what="an operator that leads")
+
+
+def ostiary(kubeconfig: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """One command of ours at the cluster, to its end."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": path}
+    command = [sys.executable, "-m", "ostiary_cli", *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)

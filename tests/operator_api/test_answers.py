@@ -1,9 +1,6 @@
 """The answers on a real API server, beside a real operator: what it ships is what is asked."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +8,11 @@ import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
-from tests.operator_api.installed import Running
+from tests.operator_api.installed import Running, ostiary
 from tests.operator_api.manifests import policy, server
 
 from ostiary_proxy.config import ProxyConfig
 from ostiary_proxy.policy import Allow, Caller, Target, compile_rules, decide
-
-
-def ostiary(kubeconfig: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": path}
-    command = [sys.executable, "-m", "ostiary_cli", *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
 
 
 def shipped(kubectl: Kubectl, namespace: str, name: str) -> ProxyConfig | None:

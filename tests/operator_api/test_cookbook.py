@@ -3,18 +3,15 @@
 Two things are not in the page: the settings' issuer, and the namespace that may hold ceilings.  So
 a policy that needs either says that it is missing; each other one is accepted whole."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.kubectl import Kubectl
 from tests.cli.access.cookbook import RECIPES, Recipe
-from tests.operator_api.installed import Running
+from tests.operator_api.installed import Running, ostiary
+from tests.operator_api.manifests import condition
 
 POLICIES, TOKENS = "mcpaccesspolicies.ostiary.dev", "mcpaccesstokens.ostiary.dev"
 
@@ -36,16 +33,10 @@ def expected(policy: dict[str, Any]) -> str:
     return "IssuerNotConfigured" if any("oidc" in it for it in entries) else "Accepted"
 
 
-def of(found: Any, kind: str, generation: Any) -> str:
-    conditions = ((found or {}).get("status") or {}).get("conditions", [])
-    return next(
-        (
-            it["reason"]
-            for it in conditions
-            if it["type"] == kind and it.get("observedGeneration") == generation
-        ),
-        "",
-    )
+def accepted(found: Any, reason: str) -> bool:
+    """It says so of the object as it was written."""
+    said = condition(found, "Accepted")
+    return (said.get("reason"), said.get("observedGeneration")) == (reason, 1)
 
 
 @pytest.mark.parametrize("applied", RECIPES, ids=lambda it: it.title, indirect=True)
@@ -53,7 +44,8 @@ def test_its_manifests_are_taken_and_mean_something(
     control_plane: ControlPlane, kubectl: Kubectl, operator: Running, applied: Recipe
 ) -> None:
     for command in applied.commands:
-        ostiary(control_plane.admin_kubeconfig, *command)
+        done = ostiary(control_plane.admin_kubeconfig, *command)
+        assert done.returncode == 0, done.stderr
     for it in applied.documents:
         name, namespace = it["metadata"]["name"], it["metadata"].get("namespace", "")
         if it["kind"] == "MCPAccessPolicy":
@@ -61,7 +53,7 @@ def test_its_manifests_are_taken_and_mean_something(
             kubectl.eventually(
                 POLICIES,
                 name,
-                lambda found, wanted=wanted: of(found, "Accepted", 1) == wanted,
+                lambda found, wanted=wanted: accepted(found, wanted),
                 namespace=namespace,
             )
         elif it["kind"] == "MCPServer":
@@ -74,14 +66,6 @@ def test_its_manifests_are_taken_and_mean_something(
         kubectl.eventually(
             TOKENS,
             command[2],
-            lambda found: of(found, "Accepted", 1) == "Accepted",
+            lambda found: accepted(found, "Accepted"),
             namespace=command[4],
         )
-
-
-def ostiary(kubeconfig: Path, *words: str) -> None:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": path}
-    command = [sys.executable, "-m", "ostiary_cli", *words]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr

@@ -25,9 +25,7 @@ TYPES = {"Content_Type": "application/json", "Accept": "application/json, text/e
 async def pod(tmp_path: Path) -> Any:
     made = Pod(tmp_path)
     yield made
-    if hasattr(made, "process") and made.process.returncode is None:
-        made.process.kill()
-        await made.process.communicate()
+    await made.close()
 
 
 async def sent(pod: Pod, body: Any, **headers: str | bytes) -> Answer:

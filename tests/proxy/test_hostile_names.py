@@ -80,9 +80,7 @@ def answer(seen: Seen, **more: Any) -> bytes:
 async def pod(tmp_path: Path) -> AsyncIterator[Pod]:
     made = Pod(tmp_path)
     yield made
-    if hasattr(made, "process") and made.process.returncode is None:
-        made.process.kill()
-        await made.process.communicate()
+    await made.close()
 
 
 def requests(name: str) -> Iterator[tuple[object, dict[str, str | bytes]]]:

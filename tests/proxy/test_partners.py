@@ -116,9 +116,7 @@ async def test_a_session_outlives_the_proxy_that_began_it(
         await until(lambda: b'"repaired":"process"' in pods[1].out.read_bytes())
     finally:
         for pod in pods:
-            if hasattr(pod, "process") and pod.process.returncode is None:
-                pod.process.kill()
-                await pod.process.communicate()
+            await pod.close()
 
     assert answer.status == 200
     assert answer.json["result"]["pid"] != before

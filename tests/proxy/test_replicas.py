@@ -156,9 +156,7 @@ async def answers(replica: Replica) -> bool:
 
 
 async def ended(replica: Replica) -> None:
-    if replica.pod.process.returncode is None:
-        replica.pod.process.kill()
-        await replica.pod.process.communicate()
+    await replica.pod.close()
 
 
 def pid(answer: Answer) -> int:

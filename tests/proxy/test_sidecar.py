@@ -95,6 +95,12 @@ class Pod:
     async def enforces_the_second(self) -> bool:
         return bool((await self.status()).json["generation"] == 2)
 
+    async def close(self) -> None:
+        """Whether it was started or not, and has ended or not."""
+        if hasattr(self, "process") and self.process.returncode is None:
+            self.process.kill()
+            await self.process.communicate()
+
     async def ends(self) -> int:
         async with asyncio.timeout(PATIENCE):
             return await self.process.wait()
@@ -104,9 +110,7 @@ class Pod:
 async def pod(tmp_path: Path) -> AsyncIterator[Pod]:
     made = Pod(tmp_path)
     yield made
-    if hasattr(made, "process") and made.process.returncode is None:
-        made.process.kill()
-        await made.process.communicate()
+    await made.close()
 
 
 async def test_it_becomes_ready_once_config_and_key_are_there(pod: Pod) -> None:

@@ -82,9 +82,7 @@ class Secured(Pod):
 async def pod(tmp_path: Path) -> AsyncIterator[Secured]:
     made = Secured(tmp_path)
     yield made
-    if hasattr(made, "process") and made.process.returncode is None:
-        made.process.kill()
-        await made.process.communicate()
+    await made.close()
 
 
 @pytest.fixture
