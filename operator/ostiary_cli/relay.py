@@ -79,6 +79,8 @@ class Relay:
         self._asked: dict[tuple[type, Any], _Asked] = {}
         self._listening: asyncio.Task[None] | None = None
         self._hurried = asyncio.Event()
+        self.served = False
+        """The endpoint has given a result, not errors alone."""
 
     def hurry(self) -> None:
         """Wait for no answer any more: what is open at the end of the lines is given up."""
@@ -211,9 +213,10 @@ class Relay:
     def _note(self, asked: _Asked, data: Any) -> None:
         """What an answer teaches."""
         if isinstance(data, list):
-            asked.answered = True
+            asked.answered = self.served = True
         elif "method" not in data and data.get("id") == asked.ident:
             asked.answered = True
+            self.served = self.served or "result" in data
             if asked.method == "initialize":
                 self._remote.session.note(data.get("result"))
             elif asked.method == "tools/list" and asked.modern:

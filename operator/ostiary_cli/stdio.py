@@ -2,7 +2,8 @@
 
 Standard output carries JSON-RPC lines and nothing else: anything that some library might print goes
 to standard error instead.  Ends at the end of its input, once what was asked is
-answered, or at once on a signal.
+answered, or at once on a signal.  The exit status is 1 if the input could not be read to its end,
+or if requests failed and the endpoint gave no result to any: scripts see a wrong address or token.
 """
 
 import asyncio
@@ -104,6 +105,10 @@ class News:
     def __init__(self) -> None:
         self._last = ""
 
+    @property
+    def any(self) -> bool:
+        return bool(self._last)
+
     def tell(self, sentence: str) -> None:
         if sentence != self._last:
             self._last = sentence
@@ -113,14 +118,15 @@ class News:
 def run(endpoint: Endpoint) -> int:
     own = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    well = True
     try:
-        asyncio.run(_serve(endpoint, own))
+        well = asyncio.run(_serve(endpoint, own))
     except* BrokenPipeError:
         pass  # the client has left
-    return 0
+    return 0 if well else 1
 
 
-async def _serve(endpoint: Endpoint, descriptor: int) -> None:
+async def _serve(endpoint: Endpoint, descriptor: int) -> bool:
     news, lines = News(), Input(sys.stdin.fileno())
     # An answer may take as long as the endpoint allows it, and many may be open.
     timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
@@ -129,8 +135,10 @@ async def _serve(endpoint: Endpoint, descriptor: int) -> None:
         relay = Relay(endpoint=endpoint, http=http, emit=Output(descriptor).emit, tell=news.tell)
         _end_on_signals(lines, relay)
         await relay.run(aiter(lines))
+        well = relay.served or not news.any
     if lines.flaw:
         news.tell(lines.flaw)
+    return well and not lines.flaw
 
 
 def _end_on_signals(lines: Input, relay: Relay) -> None:

@@ -23,6 +23,7 @@ from tests.cli.folders import policy, server, write
 from tests.cli.running import PATIENCE, PROGRAM, Up, free_port, ostiary, running, until
 
 from ostiary_cli.stdio import Input
+from ostiary_proxy.lines import LONGEST_LINE
 
 PEER = Path(__file__).parents[1] / "proxy" / "peers" / "everything.py"
 ERAS = ("legacy", "auto")
@@ -188,6 +189,7 @@ def test_lines_that_are_no_messages_get_an_error_and_hurt_nothing(up: Up) -> Non
         -32600,
     ]
     assert [it["id"] for it in said if "result" in it] == [0]
+    assert talk.process.returncode == 0
 
 
 def test_ids_and_unknown_fields_come_back_as_they_were(up: Up) -> None:
@@ -230,6 +232,7 @@ def test_a_token_that_is_not_taken_is_said_and_answered(up: Up) -> None:
     assert "error" in said[0]
     assert "401: the token is not taken at" in errors
     assert errors.count("401") == 1
+    assert talk.process.returncode == 1
 
 
 def test_an_endpoint_that_is_not_there_is_said_and_answered() -> None:
@@ -241,6 +244,7 @@ def test_an_endpoint_that_is_not_there_is_said_and_answered() -> None:
 
     assert said[0]["error"]["code"] == -32603
     assert f"http://127.0.0.1:{port}/default/time/mcp cannot be reached" in errors
+    assert talk.process.returncode == 1
 
 
 def test_a_server_of_ostiary_up_is_found_by_its_name(up: Up) -> None:
@@ -252,6 +256,18 @@ def test_a_server_of_ostiary_up_is_found_by_its_name(up: Up) -> None:
     wrong = Talk(up, "nobody", "--port", port)
     wrong.send(initialize())
     assert "404: there is no endpoint at" in wrong.end()[1]
+
+
+def test_a_line_beyond_the_bound_ends_it_with_a_sentence() -> None:
+    done = subprocess.run(
+        [*PROGRAM, "stdio", f"http://127.0.0.1:{free_port()}/mcp"],
+        input=b"x" * (LONGEST_LINE + 1),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"longer than {LONGEST_LINE} bytes" in done.stderr.decode()
 
 
 def test_what_is_no_endpoint_is_refused_before_anything_is_read() -> None:
