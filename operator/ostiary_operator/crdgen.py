@@ -16,21 +16,18 @@ import yaml
 from ostiary_operator.api import (
     CATEGORY,
     GROUP,
-    POLICY_KIND,
-    POLICY_PLURAL,
-    SERVER_KIND,
-    SERVER_PLURAL,
-    TOKEN_KIND,
-    TOKEN_PLURAL,
     VERSION,
     MCPAccessPolicy,
     MCPAccessToken,
+    MCPGroup,
     MCPServer,
+    names,
 )
 from ostiary_operator.api.schema import VALIDATIONS, Part
 from ostiary_operator.api.status import (
     MCPAccessPolicyStatus,
     MCPAccessTokenStatus,
+    MCPGroupStatus,
     MCPServerStatus,
 )
 
@@ -98,8 +95,8 @@ class Kind:
 
 KINDS: Final = (
     Kind(
-        kind=SERVER_KIND,
-        plural=SERVER_PLURAL,
+        kind=names.SERVER_KIND,
+        plural=names.SERVER_PLURAL,
         short="oserver",
         model=MCPServer,
         status=MCPServerStatus,
@@ -116,8 +113,23 @@ KINDS: Final = (
         scalable=True,
     ),
     Kind(
-        kind=POLICY_KIND,
-        plural=POLICY_PLURAL,
+        kind=names.GROUP_KIND,
+        plural=names.GROUP_PLURAL,
+        short="ogroup",
+        model=MCPGroup,
+        status=MCPGroupStatus,
+        columns=(
+            Column("Ready", _condition("Ready")),
+            Column("Servers", ".status.servers", description="Members that are ready."),
+            Column("Tools", ".status.tools.count", "integer"),
+            Column("URL", ".status.url"),
+            AGE,
+        ),
+        scalable=True,
+    ),
+    Kind(
+        kind=names.POLICY_KIND,
+        plural=names.POLICY_PLURAL,
         short="opolicy",
         model=MCPAccessPolicy,
         status=MCPAccessPolicyStatus,
@@ -129,8 +141,8 @@ KINDS: Final = (
         ),
     ),
     Kind(
-        kind=TOKEN_KIND,
-        plural=TOKEN_PLURAL,
+        kind=names.TOKEN_KIND,
+        plural=names.TOKEN_PLURAL,
         short="otoken",
         model=MCPAccessToken,
         status=MCPAccessTokenStatus,

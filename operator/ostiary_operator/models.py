@@ -10,14 +10,16 @@ from typing import Any, Generic, TypeVar
 from .api import (
     MCPAccessPolicy,
     MCPAccessToken,
+    MCPGroup,
     MCPServer,
+    parse_group,
     parse_policy,
     parse_server,
     parse_token,
 )
 from .api.parse import Invalid
 from .cache import Cache, is_leaving, uid_of
-from .resources import POLICIES, SERVERS, TOKENS, Manifest
+from .resources import GROUPS, POLICIES, SERVERS, TOKENS, Manifest
 
 M = TypeVar("M")
 
@@ -51,11 +53,15 @@ class Models:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._server: Parsed[MCPServer | Invalid] = Parsed(parse_server)
+        self._group: Parsed[MCPGroup | Invalid] = Parsed(parse_group)
         self._policy: Parsed[MCPAccessPolicy | Invalid] = Parsed(parse_policy)
         self._token: Parsed[MCPAccessToken | Invalid] = Parsed(parse_token)
 
     def server(self, manifest: Manifest) -> MCPServer | Invalid:
         return self._server(manifest)
+
+    def group(self, manifest: Manifest) -> MCPGroup | Invalid:
+        return self._group(manifest)
 
     def policy(self, manifest: Manifest) -> MCPAccessPolicy | Invalid:
         return self._policy(manifest)
@@ -98,6 +104,11 @@ class Models:
         servers = (self.server(manifest) for manifest in self._cache.all(SERVERS))
         return tuple(server for server in servers if isinstance(server, MCPServer))
 
+    def groups(self) -> tuple[MCPGroup, ...]:
+        """The valid groups of every namespace that are to stay."""
+        found = (self.group(it) for it in self._cache.all(GROUPS) if not is_leaving(it))
+        return tuple(group for group in found if isinstance(group, MCPGroup))
+
     def servers(self, namespace: str) -> tuple[MCPServer, ...]:
         """The valid servers of a namespace, by name."""
         found = sorted(self._cache.within(SERVERS, namespace).items())
@@ -107,5 +118,6 @@ class Models:
     def tidy(self) -> None:
         """Forget objects that are gone."""
         self._server.keep_only(uid_of(manifest) for manifest in self._cache.all(SERVERS))
+        self._group.keep_only(uid_of(manifest) for manifest in self._cache.all(GROUPS))
         self._token.keep_only(uid_of(manifest) for manifest in self._cache.all(TOKENS))
         self._policy.keep_only(uid_of(manifest) for manifest in self._cache.all(POLICIES))

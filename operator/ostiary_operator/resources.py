@@ -43,6 +43,7 @@ class Resource:
 
 
 SERVERS: Final = Resource("ostiary.dev", "v1alpha1", "mcpservers", "MCPServer")
+GROUPS: Final = Resource("ostiary.dev", "v1alpha1", "mcpgroups", "MCPGroup")
 POLICIES: Final = Resource("ostiary.dev", "v1alpha1", "mcpaccesspolicies", "MCPAccessPolicy")
 TOKENS: Final = Resource("ostiary.dev", "v1alpha1", "mcpaccesstokens", "MCPAccessToken")
 NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
@@ -81,7 +82,7 @@ CRDS: Final = Resource(
     namespaced=False,
 )
 
-ROOTS: Final = (SERVERS, POLICIES, TOKENS)
+ROOTS: Final = (SERVERS, GROUPS, POLICIES, TOKENS)
 """What users write."""
 CHILDREN: Final = (
     ACCOUNTS,

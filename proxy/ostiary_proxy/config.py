@@ -18,6 +18,7 @@ from ostiary_proxy.backend_shapes import Protocol as Protocol
 from ostiary_proxy.backend_shapes import SseBackend as SseBackend
 from ostiary_proxy.backend_shapes import WebSocketBackend as WebSocketBackend
 from ostiary_proxy.condition_shape import complaint as complaint
+from ostiary_proxy.group_shapes import ALIAS_PATTERN as ALIAS_PATTERN
 from ostiary_proxy.group_shapes import GroupBackend as GroupBackend
 from ostiary_proxy.group_shapes import GroupLink as GroupLink
 from ostiary_proxy.group_shapes import Member as Member

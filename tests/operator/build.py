@@ -7,7 +7,9 @@ from ostiary_operator.api import (
     Invalid,
     MCPAccessPolicy,
     MCPAccessToken,
+    MCPGroup,
     MCPServer,
+    parse_group,
     parse_policy,
     parse_server,
     parse_token,
@@ -52,6 +54,26 @@ def server_manifest(
 
 def server(spec: dict[str, Any] | None = None, *, name: str = "time", **metadata: Any) -> MCPServer:
     parsed = parse_server(server_manifest(spec, name=name, **metadata))
+    assert not isinstance(parsed, Invalid), str(parsed)
+    return parsed
+
+
+def group_manifest(
+    spec: dict[str, Any] | None = None, *, name: str = "everyday", **metadata: Any
+) -> dict[str, Any]:
+    """Without a spec: of one member, the server `time` in `tools`."""
+    found = {"members": [{"server": {"name": "time", "namespace": "tools"}}]}
+    known = {"name": name, "namespace": "agents", "uid": f"g-{name}", "generation": 1}
+    return {
+        "apiVersion": "ostiary.dev/v1alpha1",
+        "kind": "MCPGroup",
+        "metadata": {**known, **metadata},
+        "spec": copy.deepcopy(found if spec is None else spec),
+    }
+
+
+def group(spec: dict[str, Any] | None = None, *, name: str = "everyday", **more: Any) -> MCPGroup:
+    parsed = parse_group(group_manifest(spec, name=name, **more))
     assert not isinstance(parsed, Invalid), str(parsed)
     return parsed
 

@@ -113,6 +113,13 @@ def test_columns_are_the_documented_ones() -> None:
             ("PROXY", True),
             ("AGE", False),
         ],
+        "MCPGroup": [
+            ("READY", False),
+            ("SERVERS", False),
+            ("TOOLS", False),
+            ("URL", False),
+            ("AGE", False),
+        ],
         "MCPAccessPolicy": [
             ("ACCEPTED", False),
             ("ENFORCED", False),
@@ -133,12 +140,13 @@ def test_columns_are_the_documented_ones() -> None:
 def test_names_claim_nothing_that_others_own() -> None:
     names = [definition(kind)["spec"]["names"] for kind in KINDS]
 
-    assert [it["shortNames"] for it in names] == [["oserver"], ["opolicy"], ["otoken"]]
-    assert [it["categories"] for it in names] == [["ostiary"]] * 3
+    assert [it["shortNames"] for it in names] == [["oserver"], ["ogroup"], ["opolicy"], ["otoken"]]
+    assert [it["categories"] for it in names] == [["ostiary"]] * 4
 
 
-def test_a_server_can_be_scaled() -> None:
-    (version,) = definition(KINDS[0])["spec"]["versions"]
+@pytest.mark.parametrize("kind", KINDS[:2], ids=kind_id)
+def test_servers_and_groups_can_be_scaled(kind: Kind) -> None:
+    (version,) = definition(kind)["spec"]["versions"]
 
     assert version["subresources"] == {
         "status": {},

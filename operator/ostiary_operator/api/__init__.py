@@ -1,14 +1,19 @@
 """The API: names, conditions, and the models of every kind.  Defined once, here."""
 
 from .conditions import Reason, Type
+from .group import MCPGroup
 from .names import (
     API_VERSION,
     CATEGORY,
+    COMPONENT_GATEWAY,
     COMPONENT_SERVER,
     CONFIG_ANNOTATION,
     FIELD_MANAGER,
     GROUP,
+    GROUP_KIND,
+    GROUP_PLURAL,
     LABEL_COMPONENT,
+    LABEL_GROUP,
     LABEL_MANAGED_BY,
     LABEL_NAME,
     LABEL_NAMESPACE_NAME,
@@ -24,7 +29,7 @@ from .names import (
     TOKEN_PLURAL,
     VERSION,
 )
-from .parse import Invalid, Problem, parse_policy, parse_server, parse_token
+from .parse import Invalid, Problem, parse_group, parse_policy, parse_server, parse_token
 from .policy import MCPAccessPolicy
 from .server import MCPServer
 from .token import MCPAccessToken
@@ -32,11 +37,15 @@ from .token import MCPAccessToken
 __all__ = [
     "API_VERSION",
     "CATEGORY",
+    "COMPONENT_GATEWAY",
     "COMPONENT_SERVER",
     "CONFIG_ANNOTATION",
     "FIELD_MANAGER",
     "GROUP",
+    "GROUP_KIND",
+    "GROUP_PLURAL",
     "LABEL_COMPONENT",
+    "LABEL_GROUP",
     "LABEL_MANAGED_BY",
     "LABEL_NAME",
     "LABEL_NAMESPACE_NAME",
@@ -54,10 +63,12 @@ __all__ = [
     "Invalid",
     "MCPAccessPolicy",
     "MCPAccessToken",
+    "MCPGroup",
     "MCPServer",
     "Problem",
     "Reason",
     "Type",
+    "parse_group",
     "parse_policy",
     "parse_server",
     "parse_token",

@@ -1,10 +1,10 @@
-"""How clients come in: TLS, and the ways beside the one that every client has."""
+"""How clients come in: TLS, ways beside the one that every client has, and whose groups."""
 
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .fields import Subdomain
+from .fields import Namespaces, Subdomain
 from .schema import SET, Part, Rule
 
 ORIGIN_PATTERN = (
@@ -27,6 +27,12 @@ class ServerTls(Part):
     """Secret of type kubernetes.io/tls (tls.crt with its chain, tls.key) in this namespace, for the
     DNS name NAME.NAMESPACE.svc. Mounted in the proxy only, and read again when it changes.
     Required."""
+
+
+class ExposeTo(Part):
+    namespaces: Namespaces | None = None
+    """Namespaces whose MCPGroups may have the server as a member; taking one out revokes within
+    seconds. Default: the server's own."""
 
 
 class Clients(Part):

@@ -59,7 +59,13 @@ class Reason:
     ISSUER_NOT_CONFIGURED: Final = "IssuerNotConfigured"
     """A policy speaks of an OIDC issuer that the settings do not name."""
 
+    NO_CONSENT: Final = "NoConsent"
+    """A server that does not expose itself to the namespace of the group that names it."""
+    NAME_CONFLICT: Final = "NameConflict"
+    """Of two members with one alias the older has it."""
+
     RESOLVED_REFS: Final = "ResolvedRefs"
+    SERVER_NOT_FOUND: Final = "ServerNotFound"
     ISSUER_UNAVAILABLE: Final = "IssuerUnavailable"
     """An OIDC issuer that a policy speaks of gives no keys."""
     SECRET_NOT_FOUND: Final = "SecretNotFound"

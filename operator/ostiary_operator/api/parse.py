@@ -14,12 +14,13 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from .group import MCPGroup
 from .policy import MCPAccessPolicy
 from .schema import RULE_ERROR
 from .server import MCPServer
 from .token import MCPAccessToken
 
-Kind = TypeVar("Kind", MCPServer, MCPAccessPolicy, MCPAccessToken)
+Kind = TypeVar("Kind", MCPServer, MCPGroup, MCPAccessPolicy, MCPAccessToken)
 
 TOP_LEVEL: Final = ("apiVersion", "kind", "metadata", "spec")
 LONGEST_QUOTED: Final = 128
@@ -50,6 +51,10 @@ class Invalid:
 
 def parse_server(obj: Mapping[str, Any]) -> MCPServer | Invalid:
     return _parse(MCPServer, obj)
+
+
+def parse_group(obj: Mapping[str, Any]) -> MCPGroup | Invalid:
+    return _parse(MCPGroup, obj)
 
 
 def parse_policy(obj: Mapping[str, Any]) -> MCPAccessPolicy | Invalid:

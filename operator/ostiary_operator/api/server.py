@@ -1,9 +1,5 @@
-"""MCPServer: one MCP server, where it is, its pod, and the limits of its endpoint.
+"""MCPServer: one MCP server, where it is, its pod, and the limits of its endpoint."""
 
-The name rule keeps URLs guessable and the names of children free of clashes between objects.
-"""
-
-import re
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
@@ -11,7 +7,7 @@ from pydantic import Field
 from ostiary_proxy.config import AUTO, Protocol
 
 from . import source
-from .clients import Clients, ServerTls
+from .clients import Clients, ExposeTo, ServerTls
 from .container import (
     Env,
     EnvFroms,
@@ -25,14 +21,12 @@ from .fields import AnnotationMap, LabelMap, label_keys
 from .limits import Limits, ServerTools
 from .metadata import Metadata
 from .network import Network
+from .object_names import SERVER_NAME_LENGTH, name_rules
 from .ports import RESERVED_PORTS, Sse, WebSocket
 from .processes import Stdio
 from .scheduling import Scheduling
 from .schema import ATOMIC, Part, Rule, exactly_one
 
-NAME_PATTERN: Final = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
-NAME_LENGTH: Final = 54
-TAKEN_ENDINGS: Final = "-(group|pods|mcp|proxy|key-[0-9]+)$"
 RESERVED_PREFIXES: Final = (
     "ostiary.dev/",
     "app.kubernetes.io/",
@@ -216,6 +210,8 @@ class MCPServerSpec(Part):
     tools: ServerTools | None = None
     """Which of the server's tools exist here. Who may call them is a policy's word.
     Default: all."""
+    exposeTo: ExposeTo | None = None
+    """Whose MCPGroups may have this server as a member. Default: those of its own namespace."""
     limits: Limits | None = None
     """Limits of the endpoint. Default: see each field."""
 
@@ -250,22 +246,7 @@ class MCPServer(Part):
     """
 
     laws: ClassVar = (
-        Rule(
-            cel=f"self.metadata.name.size() <= {NAME_LENGTH} "
-            f"&& self.metadata.name.matches('{NAME_PATTERN}')",
-            message=f"name: begin with a letter, then letters, digits and '-', "
-            f"{NAME_LENGTH} characters at most, for example time",
-            holds=lambda it: (
-                len(it.metadata.name) <= NAME_LENGTH
-                and re.fullmatch(NAME_PATTERN[1:-1], it.metadata.name) is not None
-            ),
-        ),
-        Rule(
-            cel=f"!self.metadata.name.matches('{TAKEN_ENDINGS}')",
-            message="name: the endings -group, -pods, -mcp, -proxy and -key-N belong to objects "
-            "that the operator makes: choose another",
-            holds=lambda it: re.search(TAKEN_ENDINGS, it.metadata.name) is None,
-        ),
+        *name_rules(SERVER_NAME_LENGTH, "time"),
         Rule(
             cel="!has(self.spec.service) || self.spec.service.name != self.metadata.name",
             message="the MCPServer's own Service has this very name: name the MCPServer otherwise",

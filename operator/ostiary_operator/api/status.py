@@ -101,6 +101,59 @@ class MCPServerStatus(Part):
     ToolsPinned; ToolsSuspect, Reconciling and Stalled while they hold."""
 
 
+class MemberStatus(Part):
+    server: Annotated[str, Field(max_length=128)]
+    """Namespace and name of the server."""
+    alias: Annotated[str, Field(max_length=63)] | None = None
+    """What it is called in the group."""
+    state: Literal["Ready", "Waiting", "NoConsent", "NameConflict", "NotFound", "Unhealthy"]
+    """Ready: its tools are served. Waiting: it has not been heard of yet. NoConsent: it does not
+    expose itself to this namespace. NameConflict: an older server has its alias. NotFound: there
+    is no such server, or it is invalid. Unhealthy: it does not answer, and what it had last is
+    served as stale."""
+    tools: Count | None = None
+    """Tools that it brings."""
+    digest: Digest | None = None
+    """SHA-256 of all of them, as its own status has it."""
+    message: Annotated[str, Field(max_length=1024)] | None = None
+    """Why it is not Ready, and what to do."""
+
+
+class GroupTools(Part):
+    count: Count | None = None
+    """Tools of all members."""
+    digest: Digest | None = None
+    """SHA-256 of their names and of the members' digests."""
+
+
+class MCPGroupStatus(Part):
+    observedGeneration: Count | None = None
+    """Generation of the object that this status speaks of."""
+    url: Annotated[str, Field(max_length=512)] | None = None
+    """Where clients inside the cluster reach the group."""
+    servers: Word | None = None
+    """How many of the members are Ready."""
+    members: Annotated[
+        tuple[MemberStatus, ...] | None, Field(max_length=512, json_schema_extra=keyed("server"))
+    ] = None
+    """The servers that the spec speaks of, by alias, 512 at most."""
+    tools: GroupTools | None = None
+    """Tools of the group."""
+    callers: Count | None = None
+    """Rules of the members' policies that admit somebody; 0: nobody may call yet."""
+    replicas: Count | None = None
+    """Pods of the gateway that exist."""
+    readyReplicas: Count | None = None
+    """Pods of the gateway that are ready."""
+    selector: Text | None = None
+    """Label selector of the pods, for autoscalers."""
+    proxyVersion: Word | None = None
+    """Version of the proxy in the pods."""
+    conditions: Conditions = None
+    """Ready, Accepted, ResolvedRefs, Programmed and TransportEncrypted; Reconciling and Stalled
+    while they hold."""
+
+
 class TargetStatus(Part):
     ref: Annotated[str, Field(max_length=320)]
     """Kind and name of the target."""

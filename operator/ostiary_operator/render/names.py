@@ -1,4 +1,4 @@
-"""Names of an MCPServer's children.  Deterministic, and kept apart by the CRD's name rule."""
+"""Names of the children of servers and groups.  Deterministic; the name rules keep them apart."""
 
 from typing import Final
 
@@ -44,3 +44,14 @@ def config(server: str) -> str:
 def key(server: str, number: int) -> str:
     """Of the ConfigMap with the hash, and of the Secret with the master."""
     return f"{server}-key-{number}"
+
+
+def group(name: str) -> str:
+    """Where a server's children bear the server's own name, a group's bear this: the same helpers
+    on it name the Deployment, the NetworkPolicy, the budget, the Service and its twin with every
+    pod's address, the config and the keys."""
+    return f"{name}-group"
+
+
+def group_account(name: str) -> str:
+    return group(name)

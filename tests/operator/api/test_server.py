@@ -3,7 +3,7 @@
 import re2
 from tests.operator.build import http, server, stdio
 
-from ostiary_operator.api.server import NAME_PATTERN, TAKEN_ENDINGS
+from ostiary_operator.api.object_names import NAME_PATTERN, TAKEN_ENDINGS
 from ostiary_operator.render import names
 
 
