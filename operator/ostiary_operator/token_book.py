@@ -6,7 +6,7 @@ policy vouched, when it was made, that its own user made it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from .api import MCPAccessToken, Reason
@@ -43,23 +43,14 @@ def write_book(tokens: Iterable[MCPAccessToken], *, vouched: datetime | None) ->
     return Book(tuple(accepted.values()), refused)
 
 
-def created_at(token: MCPAccessToken) -> datetime:
-    """Long ago where nobody wrote it down."""
-    text = token.metadata.creationTimestamp
-    try:
-        return datetime.fromisoformat(str(text)).astimezone(UTC)
-    except ValueError:
-        return datetime.fromtimestamp(0, UTC)
-
-
 def _age(token: MCPAccessToken) -> tuple[datetime, str, str]:
-    return created_at(token), token.metadata.namespace, token.metadata.name
+    return token.metadata.created, token.metadata.namespace, token.metadata.name
 
 
 def _refusal(
     token: MCPAccessToken, holder: MCPAccessToken | None, vouched: datetime | None
 ) -> Refusal | None:
-    made = created_at(token)
+    made = token.metadata.created
     longest = int((made + LONGEST_LIFE).timestamp())
     if token.metadata.creationTimestamp and token.spec.expires > longest:
         return Refusal(

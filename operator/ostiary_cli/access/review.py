@@ -12,7 +12,6 @@ from ostiary_operator.api import SERVER_KIND, MCPAccessToken, MCPServer, Reason,
 from ostiary_operator.api.limits import ServerTools
 from ostiary_operator.api.token import EVERY
 from ostiary_operator.render.selection import granting
-from ostiary_operator.token_book import created_at
 
 from .review_policies import of_policies
 from .standing import Standing
@@ -153,7 +152,7 @@ def _token(standing: Standing, token: MCPAccessToken, now: datetime) -> Iterator
     if ends <= now + ENDS_SOON:
         message = f"it ends at {token.spec.expirationTime}"
         yield "medium", "EndsSoon", message, another
-    if token.metadata.creationTimestamp and created_at(token) <= now - OLD:
+    if token.metadata.creationTimestamp and token.metadata.created <= now - OLD:
         message = f"the same secret since {token.metadata.creationTimestamp}"
         yield "medium", "Old", message, another
     wide = [it.namespace for it in token.spec.restrictTo if it.name == EVERY]

@@ -1,5 +1,6 @@
 """The little that the operator reads of an object's metadata."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -20,3 +21,11 @@ class Metadata(BaseModel):
     labels: dict[str, str] = {}
     deletionTimestamp: str | None = None
     creationTimestamp: Any = None
+
+    @property
+    def created(self) -> datetime:
+        """Long ago where nobody wrote it down."""
+        try:
+            return datetime.fromisoformat(str(self.creationTimestamp)).astimezone(UTC)
+        except ValueError:
+            return datetime.fromtimestamp(0, UTC)

@@ -44,7 +44,7 @@ def children(
     wanted = [
         render_account(server),
         render_config_map(server, document),
-        render_network_policy(server, view.policies, settings, env, view.workload),
+        render_network_policy(server, view.policies, settings, env, view.workload, view.groups),
         render_protection(server, view.workload),
         render_service(server),
         render_pods_service(server),

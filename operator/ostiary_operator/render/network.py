@@ -13,9 +13,10 @@ from ostiary_operator.api import MCPAccessPolicy, MCPServer
 from ostiary_operator.api.location import locate
 from ostiary_operator.api.network import METADATA_NETWORKS, EgressTo
 from ostiary_operator.settings import ClusterSettings, OperatorEnv
-from ostiary_proxy.config import ADMIN_PORT, MCP_PORT, TLS_PORT
+from ostiary_proxy.config import ADMIN_PORT, MCP_PORT, TLS_PORT, GroupLink
 
 from . import names
+from .group_links import gateway_peer
 from .meta import Manifest, metadata, pod_selector
 from .peers import Peer, namespace_named, peer, subject_peer
 from .selection import granting
@@ -46,7 +47,9 @@ def render_network_policy(
     settings: ClusterSettings,
     env: OperatorEnv,
     workload: Workload | Unusable | None = None,
+    groups: Iterable[GroupLink] = (),
 ) -> Manifest:
+    """`groups`: those that the server is a member of, whose gateways come in."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -54,7 +57,7 @@ def render_network_policy(
         "spec": {
             "podSelector": {"matchLabels": pod_selector(server)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": _ingress(server, policies, settings, env),
+            "ingress": _ingress(server, policies, settings, env, groups),
             "egress": _egress(server, settings, workload),
         },
     }
@@ -87,6 +90,7 @@ def _ingress(
     policies: Iterable[MCPAccessPolicy],
     settings: ClusterSettings,
     env: OperatorEnv,
+    groups: Iterable[GroupLink],
 ) -> list[Manifest]:
     callers = [
         subject_peer(entry, own=policy.metadata.namespace)
@@ -100,13 +104,14 @@ def _ingress(
         for name in sorted({env.namespace, settings.monitoring.namespace} - {""})
     ]
     watched = {"from": watchers, "ports": [_tcp(ADMIN_PORT)]}
-    clients = [siblings, *_distinct(callers)]
+    pods = [siblings, *_distinct(map(gateway_peer, groups))]
+    clients = _distinct(callers)
     if server.spec.tls is None:
-        return [{"from": clients, "ports": [_tcp(MCP_PORT)]}, watched]
+        return [{"from": [*pods, *clients], "ports": [_tcp(MCP_PORT)]}, watched]
     # In plain text from pod to pod alone, which know each other by their addresses.
     return [
-        {"from": [siblings], "ports": [_tcp(MCP_PORT)]},
-        {"from": clients, "ports": [_tcp(TLS_PORT)]},
+        {"from": pods, "ports": [_tcp(MCP_PORT)]},
+        {"from": [siblings, *clients], "ports": [_tcp(TLS_PORT)]},
         watched,
     ]
 

@@ -14,6 +14,7 @@ from ostiary_operator.settings import ClusterSettings, OperatorEnv
 from ostiary_proxy import config
 
 from . import names
+from .hosts import service_audiences, service_hosts
 from .outside import NOWHERE, remote_backend, service_backend, service_name
 from .policies import filter_of, policies_of, rate_of
 from .selection import Labels
@@ -22,7 +23,6 @@ from .workload import Unusable, Workload
 
 MAX_BYTES: Final = 900 * 1024
 """A ConfigMap holds 1 MiB; beyond this the document is too large."""
-CLUSTER_DOMAIN: Final = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class ServerView:
     generation: int = 1
     workload: Workload | Unusable | None = None
     """What `spec.service` names; None for another source."""
+    groups: tuple[config.GroupLink, ...] = ()
+    """Those that both sides want the server in: `group_links.links`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +57,13 @@ class Address:
     """The headless Service; empty where there is one pod at most."""
 
 
-def hosts_of(server: MCPServer) -> tuple[str, ...]:
-    """The four DNS forms of the Service, the canonical one first."""
-    name, namespace = server.metadata.name, server.metadata.namespace
-    return (
-        f"{name}.{namespace}.svc",
-        f"{name}.{namespace}.svc.{CLUSTER_DOMAIN}",
-        f"{name}.{namespace}",
-        name,
-    )
-
-
 def cluster_address(server: MCPServer) -> Address:
-    hosts = hosts_of(server)
-    # The bare name is a Host, and no audience: a namesake of another namespace would have it too.
+    name, namespace = server.metadata.name, server.metadata.namespace
     # With TLS, tokens for the plain URL are still taken: clients change one by one.
     schemes = ("https", "http") if server.spec.tls else ("http",)
-    audiences = tuple(
-        f"{scheme}://{host}/mcp" for scheme in schemes for host in hosts if "." in host
-    )
-    pods = f"{names.pods_service(server.metadata.name)}.{server.metadata.namespace}.svc"
+    audiences = service_audiences(name, namespace, schemes=schemes)
+    pods = f"{names.pods_service(name)}.{namespace}.svc"
+    hosts = service_hosts(name, namespace)
     return Address(url=audiences[0], audiences=audiences, hosts=hosts, pods=pods)
 
 
@@ -129,6 +118,7 @@ def server_section(
     backend: config.Backend,
     keys: tuple[config.SessionKey, ...] = (),
     tokens: tuple[MCPAccessToken, ...] = (),
+    groups: tuple[config.GroupLink, ...] = (),
 ) -> config.Server:
     clients = server.spec.clients
     return config.Server(
@@ -144,6 +134,7 @@ def server_section(
         **_sessions(server),
         policies=policies_of(server, policies, namespaces),
         tokens=render_tokens(tokens),
+        groups=groups,
         tools=filter_of(server),
         clients=config.Clients(**(clients.model_dump(exclude_none=True) if clients else {})),
         limits=_limits(server),
@@ -184,6 +175,7 @@ def render(
                 backend=cluster_backend(server, view.workload, settings),
                 keys=view.keys,
                 tokens=view.tokens,
+                groups=view.groups,
             ),
         ),
         drainSeconds=settings.drainSeconds,

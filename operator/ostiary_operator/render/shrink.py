@@ -14,6 +14,7 @@ from ostiary_proxy.config import (
     Allow,
     Clients,
     Deny,
+    GroupLink,
     Policy,
     ProxyConfig,
     Rule,
@@ -27,6 +28,7 @@ from .proxy_config import is_too_large
 
 Patterns = tuple[str, ...] | None
 Entry = TypeVar("Entry", Deny, Subject)
+Given = TypeVar("Given", AccessToken, GroupLink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def bounded(wanted: ProxyConfig, last: ProxyConfig | None) -> Bounded:
 
 def _closed(wanted: ProxyConfig) -> ProxyConfig:
     """Nobody is admitted: there is no document that can be trusted to hold every denial."""
-    nobody = {"policies": (), "tokens": ()}
+    nobody = {"policies": (), "tokens": (), "groups": ()}
     servers = tuple(server.model_copy(update=nobody) for server in wanted.servers)
     return wanted.model_copy(update={"servers": servers})
 
@@ -93,16 +95,15 @@ def _server(last: Server, wanted: Server) -> Server:
             "tools": tools,
             "keys": wanted.keys,
             "tokens": _still(last.tokens, wanted.tokens),
+            "groups": _still(last.groups, wanted.groups),
             "clients": clients,
             "limits": wanted.limits,
         }
     )
 
 
-def _still(
-    last: tuple[AccessToken, ...], wanted: tuple[AccessToken, ...]
-) -> tuple[AccessToken, ...]:
-    return tuple(token for token in last if token in wanted)
+def _still(last: tuple[Given, ...], wanted: tuple[Given, ...]) -> tuple[Given, ...]:
+    return tuple(it for it in last if it in wanted)
 
 
 def _policy(last: Policy | None, wanted: Policy) -> Policy:
@@ -147,6 +148,7 @@ def _rule(last: Rule, wanted: Rule) -> Rule | None:
             resources=_within(before.resources, after.resources),
             prompts=_within(before.prompts, after.prompts),
             effects=before.effects,
+            servers=_within(before.servers, after.servers, absent_is_all=True),
         ),
         when=last.when,
         rate=wanted.rate,

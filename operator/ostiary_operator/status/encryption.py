@@ -77,7 +77,7 @@ def _flaw(server: MCPServer, secret: str, report: TlsReport, now: datetime) -> V
             Reason.CERTIFICATE_EXPIRED,
             f"the certificate of Secret {secret} expired at {report.notAfter}: renew it",
         )
-    hosts = proxy_config.hosts_of(server)
+    hosts = proxy_config.cluster_address(server).hosts
     if not any(_covers(name, host) for name in report.names for host in hosts):
         said = ", ".join(report.names[:_MOST_SAID]) or "no DNS name"
         return Verdict(
