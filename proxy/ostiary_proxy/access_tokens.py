@@ -22,17 +22,29 @@ class AccessTokens:
 
     def __init__(self, tokens: Iterable[AccessToken] = ()) -> None:
         self._callers: dict[bytes, Caller] = {}
+        self._through: dict[bytes, frozenset[str]] = {}
+        """uids of groups: the only ways of a token that does not name the endpoint itself."""
         for token in tokens:
             digest = bytes.fromhex(token.sha256)
-            self._callers.setdefault(digest, _caller(token, digest))
+            if digest in self._callers:
+                continue
+            self._callers[digest] = _caller(token, digest)
+            if token.groups:
+                self._through[digest] = frozenset(token.groups)
 
-    def find(self, raw: bytes, now: float) -> Caller | str:
-        """Why not, in a word."""
+    def find(
+        self, raw: bytes, now: float, *, through: frozenset[str] = frozenset()
+    ) -> Caller | str:
+        """Why not, in a word.  `through`: uids of the groups whose gateways may stand at the
+        address that the request came from; of no group: by itself."""
         if not is_whole(raw):
             return UNKNOWN
         digest = digest_of(raw)
         caller = self._callers.get(digest)
         if caller is None or not hmac.compare_digest(caller.proof, digest):
+            return UNKNOWN
+        ways = self._through.get(digest)
+        if ways is not None and not ways & through:
             return UNKNOWN
         return EXPIRED if caller.expires <= now else caller
 

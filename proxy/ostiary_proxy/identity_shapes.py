@@ -33,7 +33,7 @@ class Issuer(Shape):
 
 
 class AccessToken(Shape):
-    """One MCPAccessToken that opens a server: never the secret."""
+    """One MCPAccessToken that opens a server or a group: never the secret."""
 
     namespace: str
     name: str
@@ -43,3 +43,6 @@ class AccessToken(Shape):
     """Whom it speaks for; empty: for itself."""
     expires: int
     """Unix time."""
+    groups: tuple[str, ...] = ()
+    """uids of the groups that it is restricted to, where none of its words names the server itself:
+    it opens the server through these alone.  Empty: it opens it from anywhere."""

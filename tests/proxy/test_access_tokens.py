@@ -72,6 +72,32 @@ def test_anything_else_is_unknown_the_hash_itself_too(raw: bytes) -> None:
     assert AccessTokens([entry()]).find(raw, time.time()) == UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("groups", "through", "opens"),
+    [
+        ((), (), True),
+        ((), ("g-1",), True),
+        (("g-1",), (), False),
+        (("g-1",), ("g-2",), False),
+        (("g-1", "g-2"), ("g-2", "g-3"), True),
+    ],
+)
+def test_a_token_of_a_group_opens_a_member_through_the_group_alone(
+    groups: tuple[str, ...], through: tuple[str, ...], opens: bool
+) -> None:
+    tokens = AccessTokens([entry(groups=groups)])
+
+    found = tokens.find(SECRET.encode(), time.time(), through=frozenset(through))
+
+    assert isinstance(found, Caller) if opens else found == UNKNOWN
+
+
+async def test_a_token_of_a_group_is_nothing_at_its_members_own_door() -> None:
+    mine = {"tokens": (entry(groups=("g-1",)),), "policies": policies()}
+    async with http_rig(Scripted(), **mine) as rig:
+        assert await status(rig, SECRET) == 401
+
+
 def test_of_two_with_one_hash_the_first_stands() -> None:
     found = AccessTokens([entry(), entry(name="later")]).find(SECRET.encode(), time.time())
 
