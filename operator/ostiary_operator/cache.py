@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .api import LABEL_SERVER
+from .api import LABEL_GROUP, LABEL_SERVER
 from .resources import NAMESPACES, Manifest, Resource
 
 REMEMBERED_DELETIONS: Final = 10_000
@@ -69,14 +69,14 @@ def _slim(manifest: Manifest) -> Manifest:
 
 
 class Cache:
-    """`indexed`: the label by which `labelled` finds objects without a walk over their namesakes'
+    """`indexed`: the labels by which `labelled` finds objects without a walk over their namesakes'
     whole namespace."""
 
-    def __init__(self, *, indexed: str = LABEL_SERVER) -> None:
+    def __init__(self, *, indexed: tuple[str, ...] = (LABEL_SERVER, LABEL_GROUP)) -> None:
         self._objects: dict[Resource, dict[str, dict[str, Manifest]]] = {}
         self._indexed = indexed
-        self._index: dict[tuple[Resource, str, str], set[str]] = {}
-        """Names by kind, namespace and value of the indexed label."""
+        self._index: dict[tuple[Resource, str, str, str], set[str]] = {}
+        """Names by kind, namespace, indexed label and its value."""
         self._deleted: OrderedDict[str, None] = OrderedDict()
 
     def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
@@ -102,12 +102,13 @@ class Cache:
         for named in list(self._objects.get(resource, {}).values()):
             yield from list(named.values())
 
-    def labelled(self, resource: Resource, namespace: str, value: str) -> tuple[Manifest, ...]:
+    def labelled(
+        self, resource: Resource, namespace: str, value: str, *, label: str = LABEL_SERVER
+    ) -> tuple[Manifest, ...]:
         """Objects whose indexed label has this value, by name."""
         named = self.within(resource, namespace)
-        return tuple(
-            named[name] for name in sorted(self._index.get((resource, namespace, value), ()))
-        )
+        found = self._index.get((resource, namespace, label, value), ())
+        return tuple(named[name] for name in sorted(found))
 
     def see(self, resource: Resource, manifest: Manifest) -> Change | None:
         """None where nothing new was said: an echo, an older event, a ghost."""
@@ -121,8 +122,8 @@ class Cache:
         if before is not None:
             self._forget(resource, namespace, name)
         self._objects.setdefault(resource, {}).setdefault(namespace, {})[name] = after
-        if value := self._value(after):
-            self._index.setdefault((resource, namespace, value), set()).add(name)
+        for label, value in self._values(after):
+            self._index.setdefault((resource, namespace, label, value), set()).add(name)
         return Change(resource, before, after)
 
     def lose(self, resource: Resource, manifest: Manifest) -> Change | None:
@@ -155,13 +156,14 @@ class Cache:
 
     def _forget(self, resource: Resource, namespace: str, name: str) -> None:
         named = self._objects[resource][namespace]
-        place = (resource, namespace, self._value(named.pop(name)))
-        if not named:
-            del self._objects[resource][namespace]
-        if place in self._index:
+        for label, value in self._values(named.pop(name)):
+            place = (resource, namespace, label, value)
             self._index[place].discard(name)
             if not self._index[place]:
                 del self._index[place]
+        if not named:
+            del self._objects[resource][namespace]
 
-    def _value(self, manifest: Manifest) -> str:
-        return str(manifest["metadata"].get("labels", {}).get(self._indexed, ""))
+    def _values(self, manifest: Manifest) -> list[tuple[str, str]]:
+        found = manifest["metadata"].get("labels", {})
+        return [(label, str(found[label])) for label in self._indexed if found.get(label)]

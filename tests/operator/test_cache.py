@@ -138,13 +138,13 @@ def test_managed_fields_are_not_kept() -> None:
 
 
 def test_objects_are_found_by_namespace_and_by_label() -> None:
-    cache = Cache(indexed="server")
+    cache = Cache(indexed=("server",))
     labelled = [pod(name, labels={"server": "time"}) for name in ("b", "a")]
     for manifest in (*labelled, pod("c"), pod("d", labels={"server": "notes"})):
         cache.see(PODS, manifest)
     cache.see(PODS, pod("e", namespace="shop", labels={"server": "time"}))
 
-    found = cache.labelled(PODS, "tools", "time")
+    found = cache.labelled(PODS, "tools", "time", label="server")
 
     assert found == (labelled[1], labelled[0])
     assert set(cache.within(PODS, "tools")) == {"a", "b", "c", "d"}
@@ -152,15 +152,15 @@ def test_objects_are_found_by_namespace_and_by_label() -> None:
 
 
 def test_an_object_is_found_by_the_label_it_bears_now() -> None:
-    cache = Cache(indexed="server")
+    cache = Cache(indexed=("server",))
     cache.see(PODS, pod("a", labels={"server": "time"}))
 
     cache.see(PODS, pod("a", version=2, labels={"server": "notes"}))
-    assert cache.labelled(PODS, "tools", "time") == ()
-    assert len(cache.labelled(PODS, "tools", "notes")) == 1
+    assert cache.labelled(PODS, "tools", "time", label="server") == ()
+    assert len(cache.labelled(PODS, "tools", "notes", label="server")) == 1
 
     cache.lose(PODS, pod("a", version=3, labels={"server": "notes"}))
-    assert cache.labelled(PODS, "tools", "notes") == ()
+    assert cache.labelled(PODS, "tools", "notes", label="server") == ()
 
 
 def test_a_loop_over_all_outlives_a_loss_within_it() -> None:

@@ -1,9 +1,9 @@
-"""The ServiceAccount of a server: an identity without rights and without a token."""
+"""The ServiceAccount of a server or a gateway: an identity without rights and without a token."""
 
-from ostiary_operator.api import MCPServer
+from ostiary_operator.api import MCPGroup, MCPServer
 
 from . import names
-from .meta import Manifest, metadata
+from .meta import Manifest, Root, metadata
 
 
 def account_name(server: MCPServer) -> str:
@@ -15,11 +15,17 @@ def account_name(server: MCPServer) -> str:
 def render_account(server: MCPServer) -> Manifest | None:
     """None when the spec names an account: that one is somebody else's."""
     name = names.account(server.metadata.name)
-    if account_name(server) != name:
-        return None
+    return _account(server, name) if account_name(server) == name else None
+
+
+def render_gateway_account(group: MCPGroup) -> Manifest:
+    return _account(group, names.group_account(group.metadata.name))
+
+
+def _account(root: Root, name: str) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(server, name),
+        "metadata": metadata(root, name),
         "automountServiceAccountToken": False,
     }

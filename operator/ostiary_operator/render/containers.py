@@ -1,8 +1,9 @@
-"""The containers of a server's pod: three, or the proxy alone.
+"""The containers of a server's pod, three or the proxy alone; and the one of a gateway's.
 
 Restricted Pod Security, whatever the spec says.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ostiary_operator.api import MCPServer
@@ -18,9 +19,11 @@ from ostiary_proxy.config import (
 )
 
 from .meta import Manifest
-from .volumes import HOME, proxy_mounts, server_mounts, shim_mount
+from .volumes import HOME, gateway_mounts, proxy_mounts, server_mounts, shim_mount
 
 TLS_PORT_NAME: Final = "mcp-tls"
+ROLE_VARIABLE: Final = "OSTIARY_ROLE"
+"""Of a gateway's proxy: a sidecar's has none."""
 SHIM_IN_IMAGE: Final = "/opt/ostiary/shim"
 SHIM: Final = f"{SHIM_DIR}/shim"
 MAX_CHILDREN: Final = 272
@@ -44,12 +47,28 @@ def proxy_container(server: MCPServer, settings: ClusterSettings) -> Manifest:
     # Beside a server it is a native sidecar, which starts before and stops after it.  Alone it is
     # the pod's container: SIGTERM makes it drain, as nothing else has to outlive that.
     beside = {"restartPolicy": "Always"} if server.spec.image is not None else {}
+    tls = [_tls_port()] if server.spec.tls else []
+    return _proxy(settings, mounts=proxy_mounts(server), ports=tls) | beside
+
+
+def gateway_container(settings: ClusterSettings) -> Manifest:
+    role = {"name": ROLE_VARIABLE, "value": "gateway"}
+    return _proxy(settings, mounts=gateway_mounts(), variables=[role])
+
+
+def _proxy(
+    settings: ClusterSettings,
+    *,
+    mounts: list[Manifest],
+    ports: Iterable[Manifest] = (),
+    variables: Iterable[Manifest] = (),
+) -> Manifest:
     return {
         "name": "proxy",
         "image": settings.proxyImage,
         "imagePullPolicy": settings.proxyImagePullPolicy,
-        **beside,
         "env": [
+            *variables,
             _pod_field("POD_NAME", "metadata.name"),
             _pod_field("POD_UID", "metadata.uid"),
             _pod_field("POD_IP", "status.podIP"),
@@ -57,7 +76,7 @@ def proxy_container(server: MCPServer, settings: ClusterSettings) -> Manifest:
         "ports": [
             {"name": "mcp", "containerPort": MCP_PORT, "protocol": "TCP"},
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
-            *([_tls_port()] if server.spec.tls else []),
+            *ports,
         ],
         # Asking for the backend here would deadlock: the server waits for this probe.
         "startupProbe": _probe("/healthz", period=1, failures=60),
@@ -65,7 +84,7 @@ def proxy_container(server: MCPServer, settings: ClusterSettings) -> Manifest:
         "readinessProbe": _probe("/readyz", period=2, failures=3),
         "resources": settings.proxyResources.model_dump(),
         "securityContext": security_context(PROXY_UID, read_only_root=True),
-        "volumeMounts": proxy_mounts(server),
+        "volumeMounts": mounts,
     }
 
 

@@ -1,45 +1,27 @@
 """The Deployment of a server: the shim's installer, the proxy as a native sidecar, the server; or
-the proxy alone, where the server is elsewhere.
+the proxy alone, where the server is elsewhere.  What every Deployment of ours has is in `frame`.
 
 No digest of the config is in the pod template: a policy edit must reach running pods, not replace
 them.  The containers themselves are in `containers.py`, the volumes in `volumes.py`.
 """
 
-from typing import Final
-
-from ostiary_operator.api import LABEL_SERVER, MCPServer
-from ostiary_operator.api.container import SERVER_GID
+from ostiary_operator.api import MCPServer
 from ostiary_operator.settings import ClusterSettings
 
-from . import names
+from . import frame
 from .account import account_name
 from .containers import proxy_container, server_container, shim_installer
-from .meta import Manifest, labels, metadata, pod_selector
+from .meta import Manifest, labels
 from .volumes import has_writable_claim, volumes
-
-DRAIN_MARGIN_SECONDS: Final = 10
-PROGRESS_SECONDS: Final = 600
-"""Kubernetes' own default, and the least that we set."""
 
 
 def render_deployment(server: MCPServer, settings: ClusterSettings) -> Manifest:
-    replicas = 1 if server.spec.replicas is None else server.spec.replicas
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata(server, names.deployment(server.metadata.name)),
-        "spec": {
-            "replicas": replicas,
-            "revisionHistoryLimit": 3,
-            "progressDeadlineSeconds": max(PROGRESS_SECONDS, 60 + startup_seconds(server)),
-            "selector": {"matchLabels": pod_selector(server)},
-            "strategy": _strategy(server),
-            "template": {
-                "metadata": _pod_metadata(server),
-                "spec": _pod_spec(server, settings, replicas),
-            },
-        },
-    }
+    return frame.deployment(
+        server,
+        template={"metadata": _pod_metadata(server), "spec": _pod_spec(server, settings)},
+        strategy=_strategy(server),
+        progress_seconds=60 + startup_seconds(server),
+    )
 
 
 def startup_seconds(server: MCPServer) -> int:
@@ -67,25 +49,19 @@ def _strategy(server: MCPServer) -> Manifest:
     if has_writable_claim(server):
         # Two pods must not write to one claim, and many claims mount on one node only.
         return {"type": "Recreate"}
-    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    return frame.rolling()
 
 
-def _pod_spec(server: MCPServer, settings: ClusterSettings, replicas: int) -> Manifest:
-    grace = settings.drainSeconds + DRAIN_MARGIN_SECONDS
+def _pod_spec(server: MCPServer, settings: ClusterSettings) -> Manifest:
     spec = server.spec
     return {
-        "serviceAccountName": account_name(server),
-        # A token, where one is asked for, is mounted in the server's container alone.
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": max(grace, spec.terminationGracePeriodSeconds or 0),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "fsGroup": SERVER_GID,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        **_placement(server, replicas),
+        **frame.pod(
+            account=account_name(server),
+            settings=settings,
+            grace_seconds=spec.terminationGracePeriodSeconds or 0,
+        ),
+        **(spec.scheduling.as_manifest() if spec.scheduling else {}),
+        **frame.spread(server),
         **(
             {"imagePullSecrets": [it.as_manifest() for it in spec.imagePullSecrets]}
             if spec.imagePullSecrets
@@ -104,17 +80,3 @@ def _containers(server: MCPServer, settings: ClusterSettings) -> Manifest:
         "initContainers": [shim_installer(settings), proxy],
         "containers": [server_container(server)],
     }
-
-
-def _placement(server: MCPServer, replicas: int) -> Manifest:
-    chosen = server.spec.scheduling.as_manifest() if server.spec.scheduling else {}
-    if replicas > 1:
-        chosen["topologySpreadConstraints"] = [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": {LABEL_SERVER: server.metadata.name}},
-            }
-        ]
-    return chosen

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from ostiary_operator.api import MCPServer
 from ostiary_proxy.config import SessionKey
 
 from . import names
-from .meta import Manifest, labels, metadata
+from .meta import Manifest, Root, labels, metadata, prefix
 
 MASTER_BYTES: Final = 32
 MASTER_FIELD: Final = "master"
@@ -37,7 +36,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What to do with a server's keys now."""
+    """What to do with a root's keys now."""
 
     create: int | None = None
     retire: tuple[int, ...] = ()
@@ -49,28 +48,28 @@ def hash_of(master: bytes) -> str:
     return hashlib.sha256(master).hexdigest()
 
 
-def render_key_config(server: MCPServer, number: int, master: bytes) -> Manifest:
+def render_key_config(root: Root, number: int, master: bytes) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(server, names.key(server.metadata.name, number)),
+        "metadata": metadata(root, names.key(prefix(root), number)),
         "immutable": True,
         "data": {HASH_FIELD: hash_of(master)},
     }
 
 
 def render_key_secret(
-    server: MCPServer, number: int, master: bytes, *, config_uid: str
+    root: Root, number: int, master: bytes, *, config_uid: str
 ) -> Manifest:
     """Owned by its ConfigMap, so that the two go together."""
-    name = names.key(server.metadata.name, number)
+    name = names.key(prefix(root), number)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
             "name": name,
-            "namespace": server.metadata.namespace,
-            "labels": labels(server),
+            "namespace": root.metadata.namespace,
+            "labels": labels(root),
             "ownerReferences": [
                 {
                     "apiVersion": "v1",

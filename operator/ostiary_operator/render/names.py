@@ -1,17 +1,20 @@
-"""Names of the children of servers and groups.  Deterministic; the name rules keep them apart."""
+"""Names of a root's children.  Deterministic, and kept apart by the CRDs' name rules.
+
+`prefix` is what `meta.prefix` says: an MCPServer's own name, or `<name>-group` of an MCPGroup.
+"""
 
 from typing import Final
 
 KEY_NUMBERS: Final = range(4)
-"""A server's session masters take these numbers in turn."""
+"""A root's session masters take these numbers in turn."""
 
 
-def deployment(server: str) -> str:
-    return server
+def deployment(prefix: str) -> str:
+    return prefix
 
 
-def network_policy(server: str) -> str:
-    return server
+def network_policy(prefix: str) -> str:
+    return prefix
 
 
 def protection(server: str) -> str:
@@ -19,39 +22,38 @@ def protection(server: str) -> str:
     return f"{server}-proxy"
 
 
-def disruption_budget(server: str) -> str:
-    return server
+def disruption_budget(prefix: str) -> str:
+    return prefix
 
 
-def service(server: str) -> str:
-    """The server's own name, so that its URL can be guessed."""
-    return server
+def service(prefix: str) -> str:
+    """The prefix itself, so that the URL can be guessed."""
+    return prefix
 
 
-def pods_service(server: str) -> str:
+def pods_service(prefix: str) -> str:
     """The headless Service, which holds every pod's address."""
-    return f"{server}-pods"
+    return f"{prefix}-pods"
 
 
 def account(server: str) -> str:
     return f"{server}-mcp"
 
 
-def config(server: str) -> str:
-    return f"{server}-proxy"
+def config(prefix: str) -> str:
+    return f"{prefix}-proxy"
 
 
-def key(server: str, number: int) -> str:
+def key(prefix: str, number: int) -> str:
     """Of the ConfigMap with the hash, and of the Secret with the master."""
-    return f"{server}-key-{number}"
+    return f"{prefix}-key-{number}"
 
 
 def group(name: str) -> str:
-    """Where a server's children bear the server's own name, a group's bear this: the same helpers
-    on it name the Deployment, the NetworkPolicy, the budget, the Service and its twin with every
-    pod's address, the config and the keys."""
+    """Where a server's children bear the server's own name, a group's bear this."""
     return f"{name}-group"
 
 
 def group_account(name: str) -> str:
+    """Its tokens name it to the members."""
     return group(name)

@@ -17,7 +17,7 @@ from ostiary_proxy.config import ADMIN_PORT, MCP_PORT, TLS_PORT, GroupLink
 
 from . import names
 from .group_links import gateway_peer
-from .meta import Manifest, metadata, pod_selector
+from .meta import Manifest, Root, metadata, pod_selector
 from .peers import Peer, namespace_named, peer, subject_peer
 from .selection import granting
 from .workload import Unusable, Workload
@@ -77,8 +77,8 @@ def render_protection(server: MCPServer, workload: Workload | Unusable | None) -
             "policyTypes": ["Ingress"],
             "ingress": [
                 {
-                    "from": [peer(pods={"matchLabels": pod_selector(server)})],
-                    "ports": [_tcp(workload.pod_port)],
+                    "from": [own_pods(server)],
+                    "ports": [tcp(workload.pod_port)],
                 }
             ],
         },
@@ -98,27 +98,34 @@ def _ingress(
         for rule in policy.spec.rules or ()
         for entry in rule.from_
     ]
-    siblings = peer(pods={"matchLabels": pod_selector(server)})
-    watchers = [
-        peer(namespaces=namespace_named(name))
-        for name in sorted({env.namespace, settings.monitoring.namespace} - {""})
-    ]
-    watched = {"from": watchers, "ports": [_tcp(ADMIN_PORT)]}
-    pods = [siblings, *_distinct(map(gateway_peer, groups))]
-    clients = _distinct(callers)
+    pods = [own_pods(server), *distinct(map(gateway_peer, groups))]
+    clients = distinct(callers)
+    watched = admin_ingress(settings, env)
     if server.spec.tls is None:
-        return [{"from": [*pods, *clients], "ports": [_tcp(MCP_PORT)]}, watched]
+        return [{"from": [*pods, *clients], "ports": [tcp(MCP_PORT)]}, watched]
     # In plain text from pod to pod alone, which know each other by their addresses.
     return [
-        {"from": pods, "ports": [_tcp(MCP_PORT)]},
-        {"from": [siblings, *clients], "ports": [_tcp(TLS_PORT)]},
+        {"from": pods, "ports": [tcp(MCP_PORT)]},
+        {"from": [own_pods(server), *clients], "ports": [tcp(TLS_PORT)]},
         watched,
     ]
 
 
-def _egress(
-    server: MCPServer, settings: ClusterSettings, workload: Workload | Unusable | None
-) -> list[Manifest]:
+def own_pods(root: Root) -> Peer:
+    return peer(pods={"matchLabels": pod_selector(root)})
+
+
+def admin_ingress(settings: ClusterSettings, env: OperatorEnv) -> Manifest:
+    """From the operator and whoever monitors."""
+    watchers = [
+        peer(namespaces=namespace_named(name))
+        for name in sorted({env.namespace, settings.monitoring.namespace} - {""})
+    ]
+    return {"from": watchers, "ports": [tcp(ADMIN_PORT)]}
+
+
+def common_egress(root: Root, settings: ClusterSettings) -> list[Manifest]:
+    """To DNS and to the root's own pods."""
     dns = {
         "to": [dict(it) for it in settings.dns.peers],
         "ports": [
@@ -127,13 +134,15 @@ def _egress(
             for port in DNS_PORTS
         ],
     }
-    siblings = {
-        "to": [peer(pods={"matchLabels": pod_selector(server)})],
-        "ports": [_tcp(MCP_PORT)],
-    }
+    return [dns, {"to": [own_pods(root)], "ports": [tcp(MCP_PORT)]}]
+
+
+def _egress(
+    server: MCPServer, settings: ClusterSettings, workload: Workload | Unusable | None
+) -> list[Manifest]:
     if server.spec.image is None:
-        return [dns, siblings, *_derived_egress(server, settings, workload)]
-    return [dns, siblings, *_chosen_egress(server, settings)]
+        return [*common_egress(server, settings), *_derived_egress(server, settings, workload)]
+    return [*common_egress(server, settings), *_chosen_egress(server, settings)]
 
 
 def _derived_egress(
@@ -142,13 +151,13 @@ def _derived_egress(
     """To where the server is, and nowhere else."""
     if isinstance(workload, Workload):
         pods = peer(pods={"matchLabels": dict(workload.selector)})
-        return [{"to": [pods], "ports": [_tcp(workload.pod_port)]}]
+        return [{"to": [pods], "ports": [tcp(workload.pod_port)]}]
     location = locate(server.spec.remote.url) if server.spec.remote else None
     if location is None:
         return []
     everywhere = [f"{location.host}/32"] if location.is_address else EVERYWHERE
     closed = (*NOT_PUBLIC, *settings.clusterCIDRs)
-    return [{"to": [_block(it, closed) for it in everywhere], "ports": [_tcp(location.port)]}]
+    return [{"to": [_block(it, closed) for it in everywhere], "ports": [tcp(location.port)]}]
 
 
 def _chosen_egress(server: MCPServer, settings: ClusterSettings) -> list[Manifest]:
@@ -204,11 +213,11 @@ def _strictly_within(inner: str, outer: str) -> bool:
     )
 
 
-def _tcp(port: int | str) -> Manifest:
+def tcp(port: int | str) -> Manifest:
     return {"protocol": "TCP", "port": port}
 
 
-def _distinct(peers: Iterable[Peer]) -> list[Peer]:
+def distinct(peers: Iterable[Peer]) -> list[Peer]:
     """Each peer once, in an order that does not depend on who came first."""
     by_text = {json.dumps(it, sort_keys=True): it for it in peers}
     return [by_text[text] for text in sorted(by_text)]

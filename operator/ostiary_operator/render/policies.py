@@ -1,4 +1,4 @@
-"""Policies as the proxy's config has them: what they mean for one server, resolved to literals.
+"""Policies as the proxy's config has them: what they mean for one server or group, in literals.
 
 The same for the cluster and for `ostiary up`.
 """
@@ -11,13 +11,21 @@ from ostiary_operator.api.policy import AccessRule, Deny
 from ostiary_operator.api.subjects import ServiceAccounts, Tokens, Who
 from ostiary_proxy import config
 
+from .meta import Root
 from .selection import Labels, namespaces_of, selecting
 
 
 def policies_of(
-    server: MCPServer, policies: Iterable[MCPAccessPolicy], namespaces: Mapping[str, Labels]
+    root: Root, policies: Iterable[MCPAccessPolicy], namespaces: Mapping[str, Labels]
 ) -> tuple[config.Policy, ...]:
-    return tuple(_policy(policy, namespaces) for policy in selecting(policies, server, namespaces))
+    return compiled(selecting(policies, root, namespaces), namespaces)
+
+
+def compiled(
+    policies: Iterable[MCPAccessPolicy], namespaces: Mapping[str, Labels]
+) -> tuple[config.Policy, ...]:
+    """As they are given, whatever they select."""
+    return tuple(_policy(policy, namespaces) for policy in policies)
 
 
 def _policy(policy: MCPAccessPolicy, namespaces: Mapping[str, Labels]) -> config.Policy:

@@ -7,7 +7,7 @@ Deterministic: the same objects give the same bytes.  `server_section` serves th
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ostiary_operator.api import MCPAccessPolicy, MCPAccessToken, MCPServer
 from ostiary_operator.settings import ClusterSettings, OperatorEnv
@@ -15,6 +15,7 @@ from ostiary_proxy import config
 
 from . import names
 from .hosts import service_audiences, service_hosts
+from .meta import Root, prefix
 from .outside import NOWHERE, remote_backend, service_backend, service_name
 from .policies import filter_of, policies_of, rate_of
 from .selection import Labels
@@ -57,14 +58,18 @@ class Address:
     """The headless Service; empty where there is one pod at most."""
 
 
+def pods_host(root: Root) -> str:
+    """The headless Service, whose every address is a pod."""
+    return f"{names.pods_service(prefix(root))}.{root.metadata.namespace}.svc"
+
+
 def cluster_address(server: MCPServer) -> Address:
     name, namespace = server.metadata.name, server.metadata.namespace
     # With TLS, tokens for the plain URL are still taken: clients change one by one.
     schemes = ("https", "http") if server.spec.tls else ("http",)
     audiences = service_audiences(name, namespace, schemes=schemes)
-    pods = f"{names.pods_service(name)}.{namespace}.svc"
     hosts = service_hosts(name, namespace)
-    return Address(url=audiences[0], audiences=audiences, hosts=hosts, pods=pods)
+    return Address(url=audiences[0], audiences=audiences, hosts=hosts, pods=pods_host(server))
 
 
 def cluster_backend(
@@ -161,26 +166,41 @@ def render(
     server: MCPServer, view: ServerView, settings: ClusterSettings, env: OperatorEnv
 ) -> config.ProxyConfig:
     """The document of a sidecar."""
+    section = server_section(
+        server,
+        view.policies,
+        view.namespaces,
+        address=cluster_address(server),
+        backend=cluster_backend(server, view.workload, settings),
+        keys=view.keys,
+        tokens=view.tokens,
+        groups=view.groups,
+    )
+    drawn = document_of(
+        section, role="sidecar", issuers=view.issuers, settings=settings, env=env
+    )
+    return drawn.model_copy(
+        update={"generation": view.generation, "tls": server.spec.tls is not None}
+    )
+
+
+def document_of(
+    section: config.Server,
+    *,
+    role: Literal["sidecar", "gateway"],
+    issuers: tuple[config.Issuer, ...],
+    settings: ClusterSettings,
+    env: OperatorEnv,
+) -> config.ProxyConfig:
+    """The document of one endpoint, whose generation is still to be chosen."""
     return config.ProxyConfig(
-        generation=view.generation,
-        role="sidecar",
+        generation=1,
+        role=role,
         operatorSubject=env.subject,
-        issuers=view.issuers,
-        servers=(
-            server_section(
-                server,
-                view.policies,
-                view.namespaces,
-                address=cluster_address(server),
-                backend=cluster_backend(server, view.workload, settings),
-                keys=view.keys,
-                tokens=view.tokens,
-                groups=view.groups,
-            ),
-        ),
+        issuers=issuers,
+        servers=(section,),
         drainSeconds=settings.drainSeconds,
         audit=config.AuditSettings(**settings.audit.model_dump()),
-        tls=server.spec.tls is not None,
     )
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from ostiary_operator.api import MCPAccessPolicy, MCPServer
+from ostiary_operator.api import MCPAccessPolicy, MCPGroup, MCPServer
 from ostiary_operator.api.fields import LabelSelector, LabelSelectorRequirement, Namespaces
 from ostiary_operator.api.subjects import From, Who
+
+from .meta import Root, kind_of
 
 Labels = Mapping[str, str]
 
@@ -29,31 +31,35 @@ def _holds(requirement: LabelSelectorRequirement, labels: Labels) -> bool:
             return not present
 
 
-def selects(policy: MCPAccessPolicy, server: MCPServer, known: Mapping[str, Labels]) -> bool:
-    """Whether the policy speaks of the server: one of its namespace, or a ceiling over it."""
-    own, namespace = policy.metadata.namespace, server.metadata.namespace
+def selects(policy: MCPAccessPolicy, root: Root, known: Mapping[str, Labels]) -> bool:
+    """Whether the policy speaks of the root: one of its namespace, or a ceiling over it."""
+    own, namespace = policy.metadata.namespace, root.metadata.namespace
     if policy.spec.is_ceiling:
         over = namespaces_of(policy.spec.namespaces, own=own, known=known)
         return over is None or namespace in over
     if own != namespace:
         return False
     if policy.spec.selector is not None:
-        return matches(policy.spec.selector, server.metadata.labels)
-    return any(ref.name == server.metadata.name for ref in policy.spec.targetRefs or ())
+        # Servers alone: a group is spoken of by its name.
+        return not isinstance(root, MCPGroup) and matches(
+            policy.spec.selector, root.metadata.labels
+        )
+    kind, name = kind_of(root), root.metadata.name
+    return any((ref.kind, ref.name) == (kind, name) for ref in policy.spec.targetRefs or ())
 
 
 def selecting(
-    policies: Iterable[MCPAccessPolicy], server: MCPServer, known: Mapping[str, Labels]
+    policies: Iterable[MCPAccessPolicy], root: Root, known: Mapping[str, Labels]
 ) -> tuple[MCPAccessPolicy, ...]:
-    """The policies that speak of the server, by name: the order of everything derived."""
-    found = (policy for policy in policies if selects(policy, server, known))
+    """The policies that speak of the root, by name: the order of everything derived."""
+    found = (policy for policy in policies if selects(policy, root, known))
     return tuple(sorted(found, key=lambda it: (it.metadata.namespace, it.metadata.name)))
 
 
-def granting(policies: Iterable[MCPAccessPolicy], server: MCPServer) -> tuple[MCPAccessPolicy, ...]:
+def granting(policies: Iterable[MCPAccessPolicy], root: Root) -> tuple[MCPAccessPolicy, ...]:
     """Of them, those whose rules let somebody in: no ceiling, and none that only observes."""
     chosen = (it for it in policies if not it.spec.is_ceiling and not it.spec.is_observed)
-    return selecting(chosen, server, {})
+    return selecting(chosen, root, {})
 
 
 def namespaces_of(

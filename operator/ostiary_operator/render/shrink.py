@@ -2,7 +2,8 @@
 
 The last document, less every grant that the new one lacks, plus the new one's denials: what was
 taken away is gone at once, and what was added waits until the document fits.  Where the two cannot
-be shown to overlap, the grant is dropped.
+be shown to overlap, the grant is dropped.  Of a group that holds for each member's rules; a policy
+of the group's own only narrows: a new one is in force at once, as one that admits nobody.
 """
 
 from collections.abc import Iterable
@@ -12,9 +13,12 @@ from typing import TypeVar
 from ostiary_proxy.config import (
     AccessToken,
     Allow,
+    Backend,
     Clients,
     Deny,
+    GroupBackend,
     GroupLink,
+    Member,
     Policy,
     ProxyConfig,
     Rule,
@@ -51,9 +55,16 @@ def bounded(wanted: ProxyConfig, last: ProxyConfig | None) -> Bounded:
 
 def _closed(wanted: ProxyConfig) -> ProxyConfig:
     """Nobody is admitted: there is no document that can be trusted to hold every denial."""
-    nobody = {"policies": (), "tokens": (), "groups": ()}
-    servers = tuple(server.model_copy(update=nobody) for server in wanted.servers)
+    servers = tuple(_nobodys(server) for server in wanted.servers)
     return wanted.model_copy(update={"servers": servers})
+
+
+def _nobodys(server: Server) -> Server:
+    nobody: dict[str, object] = {"policies": (), "tokens": (), "groups": ()}
+    if isinstance(server.backend, GroupBackend):
+        # Without a policy of its own a group lets its members decide.
+        nobody["backend"] = server.backend.model_copy(update={"members": ()})
+    return server.model_copy(update=nobody)
 
 
 def _reduce(last: ProxyConfig, wanted: ProxyConfig) -> ProxyConfig:
@@ -67,23 +78,6 @@ def _reduce(last: ProxyConfig, wanted: ProxyConfig) -> ProxyConfig:
 
 
 def _server(last: Server, wanted: Server) -> Server:
-    before = {(policy.namespace, policy.name): policy for policy in last.policies}
-    policies = tuple(
-        _policy(before.get((policy.namespace, policy.name)), policy)
-        for policy in wanted.policies
-        if (policy.namespace, policy.name) in before or policy.deny or policy.caps
-    )
-    tools = ToolFilter(
-        allow=_within(last.tools.allow, wanted.tools.allow, absent_is_all=True),
-        deny=tuple(dict.fromkeys((*last.tools.deny, *wanted.tools.deny))),
-        effects={
-            effect: _within(globs, wanted.tools.effects.get(effect)) or ()
-            for effect, globs in last.tools.effects.items()
-        },
-        trustAnnotations=last.tools.trustAnnotations and wanted.tools.trustAnnotations,
-        # Left out, it would approve every tool until the document fits again.
-        pin=wanted.tools.pin,
-    )
     clients = Clients(
         sse=last.clients.sse and wanted.clients.sse,
         webSocket=last.clients.webSocket and wanted.clients.webSocket,
@@ -91,8 +85,11 @@ def _server(last: Server, wanted: Server) -> Server:
     )
     return last.model_copy(
         update={
-            "policies": policies,
-            "tools": tools,
+            "policies": _policies(
+                last.policies, wanted.policies, narrowing=isinstance(wanted.backend, GroupBackend)
+            ),
+            "tools": _tools(last.tools, wanted.tools),
+            "backend": _backend(last, wanted),
             "keys": wanted.keys,
             "tokens": _still(last.tokens, wanted.tokens),
             "groups": _still(last.groups, wanted.groups),
@@ -104,6 +101,55 @@ def _server(last: Server, wanted: Server) -> Server:
 
 def _still(last: tuple[Given, ...], wanted: tuple[Given, ...]) -> tuple[Given, ...]:
     return tuple(it for it in last if it in wanted)
+def _policies(
+    last: Iterable[Policy], wanted: Iterable[Policy], *, narrowing: bool = False
+) -> tuple[Policy, ...]:
+    """`narrowing`: even a policy that only grants takes away, where it is new."""
+    before = {(policy.namespace, policy.name): policy for policy in last}
+    return tuple(
+        _policy(before.get((policy.namespace, policy.name)), policy)
+        for policy in wanted
+        if (policy.namespace, policy.name) in before or policy.deny or policy.caps or narrowing
+    )
+
+
+def _tools(last: ToolFilter, wanted: ToolFilter) -> ToolFilter:
+    return ToolFilter(
+        allow=_within(last.allow, wanted.allow, absent_is_all=True),
+        deny=tuple(dict.fromkeys((*last.deny, *wanted.deny))),
+        effects={
+            effect: _within(globs, wanted.effects.get(effect)) or ()
+            for effect, globs in last.effects.items()
+        },
+        trustAnnotations=last.trustAnnotations and wanted.trustAnnotations,
+        # Left out, it would approve every tool until the document fits again.
+        pin=wanted.pin,
+    )
+
+
+def _backend(last: Server, wanted: Server) -> Backend:
+    """A server's is as it was; of a group, the members that are still some, with what both say."""
+    if not isinstance(wanted.backend, GroupBackend):
+        return last.backend
+    standing = last.backend.members if isinstance(last.backend, GroupBackend) else ()
+    before = {(member.uid, member.alias): member for member in standing}
+    members = tuple(
+        _member(before[key], member)
+        for member in wanted.backend.members
+        if (key := (member.uid, member.alias)) in before
+    )
+    return wanted.backend.model_copy(update={"members": members})
+
+
+def _member(last: Member, wanted: Member) -> Member:
+    return wanted.model_copy(
+        update={
+            "policies": _policies(last.policies, wanted.policies),
+            "tools": _tools(last.tools, wanted.tools),
+        }
+    )
+
+
 
 
 def _policy(last: Policy | None, wanted: Policy) -> Policy:

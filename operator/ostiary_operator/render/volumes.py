@@ -1,15 +1,19 @@
 """The pod's volumes, and the mounts of each container.
 
-The user's volumes keep their names; ours begin with `ostiary-`, which the CRD reserves.
+A gateway's pod has the proxy's alone, and the token that it shows to its members.  The user's
+volumes keep their names; ours begin with `ostiary-`, which the CRD reserves.
 """
 
+from pathlib import PurePosixPath
 from typing import Final
 
-from ostiary_operator.api import MCPServer
+from ostiary_operator.api import MCPGroup, MCPServer
 from ostiary_operator.api.clients import ServerTls
 from ostiary_operator.api.container import Volume
 from ostiary_operator.api.source import ConfigMapKey, SecretKey
 from ostiary_proxy.config import (
+    CATALOGUE_AUDIENCE,
+    CATALOGUE_TOKEN,
     CONFIG_DIR,
     KEYS_DIR,
     RUN_DIR,
@@ -22,7 +26,7 @@ from ostiary_proxy.config import (
 
 from . import names
 from .keys import MASTER_FIELD
-from .meta import Manifest
+from .meta import Manifest, Root, prefix
 from .outside import CA_FILE, has_bundle, header_file, headers_of
 
 HOME: Final = "/home/mcp"
@@ -30,6 +34,7 @@ TMP: Final = "/tmp"
 TOKEN_DIR: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS: Final = 3607
 """What the API server itself gives pods: it marks the token as one that is refreshed."""
+CATALOGUE_SECONDS: Final = 3600
 GROUP_READ: Final = 0o440
 
 SHIM_VOLUME: Final = "ostiary-shim"
@@ -41,13 +46,32 @@ TLS_VOLUME: Final = "ostiary-tls"
 HOME_VOLUME: Final = "ostiary-home"
 TMP_VOLUME: Final = "ostiary-tmp"
 TOKEN_VOLUME: Final = "ostiary-token"
+CATALOGUE_VOLUME: Final = "ostiary-catalogue"
+
+
+_CATALOGUE: Final = PurePosixPath(CATALOGUE_TOKEN)
 
 
 def volumes(server: MCPServer) -> list[Manifest]:
-    name = server.metadata.name
     beside = server.spec.image is not None
     return [
         *([_empty(SHIM_VOLUME, "32Mi")] if beside else []),
+        *_of_every_proxy(server),
+        *([_upstream_volume(server)] if _wants_upstream(server) else []),
+        *([_tls_volume(server.spec.tls)] if server.spec.tls else []),
+        *(_empty(volume, "256Mi") for volume, path in _writable(server) if beside),
+        *([_token_volume()] if _wants_token(server) else []),
+        *(_user_volume(volume) for volume in server.spec.volumes or ()),
+    ]
+
+
+def gateway_volumes(group: MCPGroup) -> list[Manifest]:
+    return [*_of_every_proxy(group), _catalogue_volume()]
+
+
+def _of_every_proxy(root: Root) -> list[Manifest]:
+    name = prefix(root)
+    return [
         _empty(RUN_VOLUME, "1Mi"),
         {"name": CONFIG_VOLUME, "configMap": {"name": names.config(name)}},
         {
@@ -66,11 +90,6 @@ def volumes(server: MCPServer) -> list[Manifest]:
                 ],
             },
         },
-        *([_upstream_volume(server)] if _wants_upstream(server) else []),
-        *([_tls_volume(server.spec.tls)] if server.spec.tls else []),
-        *(_empty(volume, "256Mi") for volume, path in _writable(server) if beside),
-        *([_token_volume()] if _wants_token(server) else []),
-        *(_user_volume(volume) for volume in server.spec.volumes or ()),
     ]
 
 
@@ -82,11 +101,23 @@ def proxy_mounts(server: MCPServer) -> list[Manifest]:
     upstream = {"name": UPSTREAM_VOLUME, "mountPath": UPSTREAM_DIR, "readOnly": True}
     tls = {"name": TLS_VOLUME, "mountPath": TLS_DIR, "readOnly": True}
     return [
+        *_mounts_of_every_proxy(),
+        *([upstream] if _wants_upstream(server) else []),
+        *([tls] if server.spec.tls else []),
+    ]
+
+
+def gateway_mounts() -> list[Manifest]:
+    folder = str(_CATALOGUE.parent)
+    catalogue = {"name": CATALOGUE_VOLUME, "mountPath": folder, "readOnly": True}
+    return [*_mounts_of_every_proxy(), catalogue]
+
+
+def _mounts_of_every_proxy() -> list[Manifest]:
+    return [
         {"name": RUN_VOLUME, "mountPath": RUN_DIR},
         {"name": CONFIG_VOLUME, "mountPath": CONFIG_DIR, "readOnly": True},
         {"name": KEYS_VOLUME, "mountPath": KEYS_DIR, "readOnly": True},
-        *([upstream] if _wants_upstream(server) else []),
-        *([tls] if server.spec.tls else []),
     ]
 
 
@@ -173,6 +204,19 @@ def _token_volume() -> Manifest:
                 {"downwardAPI": {"items": [namespace]}},
             ],
         },
+    }
+
+
+def _catalogue_volume() -> Manifest:
+    """Opens the members' lists and nothing else; the API server itself takes no such token."""
+    token = {
+        "path": _CATALOGUE.name,
+        "audience": CATALOGUE_AUDIENCE,
+        "expirationSeconds": CATALOGUE_SECONDS,
+    }
+    return {
+        "name": CATALOGUE_VOLUME,
+        "projected": {"defaultMode": GROUP_READ, "sources": [{"serviceAccountToken": token}]},
     }
 
 
