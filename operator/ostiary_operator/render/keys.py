@@ -58,9 +58,7 @@ def render_key_config(root: Root, number: int, master: bytes) -> Manifest:
     }
 
 
-def render_key_secret(
-    root: Root, number: int, master: bytes, *, config_uid: str
-) -> Manifest:
+def render_key_secret(root: Root, number: int, master: bytes, *, config_uid: str) -> Manifest:
     """Owned by its ConfigMap, so that the two go together."""
     name = names.key(prefix(root), number)
     return {

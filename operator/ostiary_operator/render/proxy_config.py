@@ -176,9 +176,7 @@ def render(
         tokens=view.tokens,
         groups=view.groups,
     )
-    drawn = document_of(
-        section, role="sidecar", issuers=view.issuers, settings=settings, env=env
-    )
+    drawn = document_of(section, role="sidecar", issuers=view.issuers, settings=settings, env=env)
     return drawn.model_copy(
         update={"generation": view.generation, "tls": server.spec.tls is not None}
     )

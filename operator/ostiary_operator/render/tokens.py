@@ -1,4 +1,4 @@
-"""Which access tokens open a server: restricted to it, and named by a policy of it.  Pure.
+"""Which access tokens open a server or a group: restricted to it, and named by a policy.  Pure.
 
 The same for the cluster and for `ostiary up`.  Only the hashes found here are ever shipped.
 """
@@ -11,6 +11,7 @@ from ostiary_operator.api.token import EVERY
 from ostiary_proxy import config
 
 from .globs import covered
+from .meta import Root, kind_of
 from .selection import Labels, granting, namespaces_of
 
 
@@ -21,12 +22,22 @@ def opening(
     namespaces: Mapping[str, Labels],
 ) -> tuple[MCPAccessToken, ...]:
     """By namespace and name: the order of everything derived."""
-    selected = granting(policies, server)
+    return named(server, tokens, granting(policies, server), namespaces)
+
+
+def named(
+    root: Root,
+    tokens: Iterable[MCPAccessToken],
+    admitting: Iterable[MCPAccessPolicy],
+    namespaces: Mapping[str, Labels],
+) -> tuple[MCPAccessToken, ...]:
+    """`admitting`: the policies that say who comes in at the root."""
+    policies = tuple(admitting)
     found = (
         token
         for token in tokens
-        if is_restricted_to(token, server)
-        and any(_names(policy, token, namespaces) for policy in selected)
+        if is_restricted_to(token, root)
+        and any(_names(policy, token, namespaces) for policy in policies)
     )
     return tuple(sorted(found, key=lambda it: (it.metadata.namespace, it.metadata.name)))
 
@@ -44,10 +55,10 @@ def render_tokens(tokens: Iterable[MCPAccessToken]) -> tuple[config.AccessToken,
     )
 
 
-def is_restricted_to(token: MCPAccessToken, server: MCPServer) -> bool:
-    place = server.metadata
+def is_restricted_to(token: MCPAccessToken, root: Root) -> bool:
+    kind, place = kind_of(root), root.metadata
     return any(
-        it.namespace == place.namespace and it.name in (place.name, EVERY)
+        (it.kind, it.namespace) == (kind, place.namespace) and it.name in (place.name, EVERY)
         for it in token.spec.restrictTo
     )
 
