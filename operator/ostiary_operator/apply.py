@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .api import FIELD_MANAGER, GROUP, MCPServer
+from .api import FIELD_MANAGER, GROUP
 from .cache import Cache, controller_of, is_leaving, name_of, uid_of
 from .cluster import JSON_PATCH, Cluster, Missing, Taken
 from .likeness import digest, matches, project
 from .metrics import Metrics
+from .render.meta import Root, label_of
 from .resources import CHILDREN, Manifest, Resource, resource_of
 from .status.observed import Conflict
 
@@ -78,13 +79,13 @@ class Children:
         self._left.pop((resource, namespace, name), None)
         log.info("deleted", extra=_fields(live, resource))
 
-    async def prune(self, server: MCPServer, keep: set[Place]) -> None:
+    async def prune(self, root: Root, keep: set[Place]) -> None:
         """Delete children of this root that are wanted no more."""
-        root = server.metadata
+        own, label = root.metadata, label_of(root)
         for resource in CHILDREN:
-            for live in self._cache.labelled(resource, root.namespace, root.name):
+            for live in self._cache.labelled(resource, own.namespace, own.name, label=label):
                 place = (resource, *name_of(live))
-                if place not in keep and _owner(live) == root.uid and not is_leaving(live):
+                if place not in keep and _owner(live) == own.uid and not is_leaving(live):
                     await self.remove(resource, live)
 
     def forget(self, namespace: str) -> None:

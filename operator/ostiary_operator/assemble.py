@@ -15,18 +15,22 @@ from .apply import Children
 from .cache import Cache
 from .cluster import Cluster
 from .controller import Controller, Key, Queue
+from .fleet import Fleet
+from .group import Groups
 from .issuers import ClusterIssuer
+from .keeper import Office
 from .live_settings import LiveSettings
 from .masters import Masters
 from .metrics import Metrics
 from .models import Models
 from .nudge import Nudger
 from .observe import Observer
+from .plans import GroupPlans, ServerPlans, Sources
 from .policy import Policies
-from .produce import Producer
+from .produce import Producer, Workshop
 from .publish import Publisher
 from .reports import Reports
-from .resources import POLICIES, ROOTS, TOKENS, WATCHED
+from .resources import GROUPS, POLICIES, ROOTS, TOKENS, WATCHED
 from .rollout import Rollout
 from .routing import Router
 from .server import Servers
@@ -64,7 +68,12 @@ class Operator:
         self._publisher = Publisher(
             cluster=cluster, cache=cache, metrics=metrics, reporter=env.podName, now=_now
         )
-        self._servers = self._make_servers(self._make_producer())
+        self._fleet = Fleet(
+            observer=self._observer,
+            reports=self.reports,
+            nudger=Nudger(cluster=cluster, clock=CLOCK),
+        )
+        self._servers, self._groups = self._make_roots()
         self._policies = self._make_policies(self._servers)
         self._tokens = self._make_tokens(self._servers)
         self.controller = Controller(
@@ -92,34 +101,40 @@ class Operator:
             told=self._look_at_every_policy,
         )
 
-    def _make_producer(self) -> Producer:
+    def _make_roots(self) -> tuple[Servers, Groups]:
+        """Those that have children, through one writer: one wave of a new template at a time."""
         cluster, cache = self._cluster, self.cache
         writer = Children(cluster=cluster, cache=cache, metrics=self._metrics)
-        return Producer(
+        shared = Workshop(
             cache=cache,
-            models=self._models,
             settings=self.settings,
-            env=self._env,
-            trust=self.trust,
             writer=writer,
             masters=Masters(cluster=cluster, cache=cache, children=writer, clock=CLOCK, now=_now),
             observer=self._observer,
             rollout=Rollout(clock=CLOCK),
-            tokens=lambda: self._books.current.accepted,
             now=_now,
         )
-
-    def _make_servers(self, producer: Producer) -> Servers:
-        return Servers(
-            cache=self.cache,
+        sources = Sources(
             models=self._models,
-            producer=producer,
-            nudger=Nudger(cluster=self._cluster, clock=CLOCK),
+            settings=self.settings,
+            env=self._env,
+            trust=self.trust,
             observer=self._observer,
-            reports=self.reports,
+            tokens=lambda: self._books.current.accepted,
+        )
+        office = Office(
+            cache=cache,
+            fleet=self._fleet,
+            observer=self._observer,
             publisher=self._publisher,
             now=_now,
             enforcement_changed=self._look_at_policies,
+        )
+        servers = Producer(plan=ServerPlans(sources), workshop=shared)
+        groups = Producer(plan=GroupPlans(sources), workshop=shared)
+        return (
+            Servers(models=self._models, producer=servers, office=office),
+            Groups(models=self._models, producer=groups, office=office),
         )
 
     def _make_policies(self, servers: Servers) -> Policies:
@@ -150,6 +165,8 @@ class Operator:
             return await self._policies.reconcile(key)
         if key.resource == TOKENS:
             return await self._tokens.reconcile(key)
+        if key.resource == GROUPS:
+            return await self._groups.reconcile(key)
         return await self._servers.reconcile(key)
 
     def _reported(self, owner: Hashable, report: StatusReport | None) -> None:

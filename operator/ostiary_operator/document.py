@@ -1,4 +1,4 @@
-"""Which config document a server's ConfigMap should hold now, and under which generation.
+"""Which config document a root's ConfigMap should hold now, and under which generation.
 
 The generation grows by one whenever the bytes would otherwise differ from what is there: by a
 change of content, and by a hand that wrote into the ConfigMap.  Pure.
@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from ostiary_proxy.config import CONFIG_FILE, ProxyConfig
 
-from .api import MCPServer
-from .render import ServerView, proxy_config, shrink
+from .render import proxy_config, shrink
 from .resources import Manifest
-from .settings import ClusterSettings, OperatorEnv
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +30,10 @@ class Document:
 
 
 def choose(
-    server: MCPServer,
-    view: ServerView,
-    settings: ClusterSettings,
-    env: OperatorEnv,
-    *,
-    live: Manifest | None,
-    known: Iterable[int],
+    wanted: ProxyConfig, *, live: Manifest | None, known: Iterable[int]
 ) -> Document:
     """`known`: generations that were written or reported before, whatever the ConfigMap says."""
     standing = _text_of(live)
-    wanted = proxy_config.render(server, view, settings, env)
     bounded = shrink.bounded(wanted, _parsed(standing))
     last = max([generation_of(standing), *known])
     if last:

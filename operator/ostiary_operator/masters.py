@@ -1,4 +1,4 @@
-"""Session masters of a server: make the first, the next when one is old or unusable, drop the last.
+"""Session masters of a root: make the first, the next when one is old or unusable, drop the last.
 
 The operator can create a Secret and never read one, so a master is known by the hash in a
 ConfigMap made before it.  A crash between the two leaves a hash without a master: the proxies then
@@ -14,12 +14,13 @@ from typing import Final
 
 from ostiary_proxy.config import SessionKey, StatusReport
 
-from .api import FIELD_MANAGER, MCPServer
+from .api import FIELD_MANAGER
 from .apply import Children
 from .cache import Cache, controller_of, is_leaving, uid_of
 from .cluster import ApiError, Cluster, Taken, Unreachable
 from .nudge import Target, holds_keys, is_enforced
 from .render import keys, names
+from .render.meta import Root, prefix
 from .resources import CONFIG_MAPS, SECRETS, Manifest
 from .status.observed import Conflict
 
@@ -49,7 +50,7 @@ class _Memory:
     everywhere: frozenset[int] = frozenset()
     """Masters that every pod was seen to hold."""
     unfinished: tuple[int, bytes, Manifest] | None = None
-    """A ConfigMap whose Secret the API server did not answer for."""
+    """A ConfigMap whose Secret the API root did not answer for."""
 
 
 class Masters:
@@ -72,21 +73,21 @@ class Masters:
         self._memories: dict[str, _Memory] = {}
 
     async def ensure(
-        self, server: MCPServer, target: Target | None, reports: Iterable[StatusReport]
+        self, root: Root, target: Target | None, reports: Iterable[StatusReport]
     ) -> Held:
         """`target`: the document in force, if one was written, for which `reports` came."""
-        memory = self._memories.setdefault(server.metadata.uid, _Memory())
+        memory = self._memories.setdefault(root.metadata.uid, _Memory())
         delay = self._look(memory, target, tuple(reports))
         if memory.unfinished:
-            await self._finish(server, memory, *memory.unfinished)
+            await self._finish(root, memory, *memory.unfinished)
         for _ in names.KEY_NUMBERS:
-            turn = self._turn(server, memory)
+            turn = self._turn(root, memory)
             if turn.create is None:
                 break
-            await self._make(server, memory, turn.create)
-        turn = self._turn(server, memory)
+            await self._make(root, memory, turn.create)
+        turn = self._turn(root, memory)
         for number in (*turn.retire, *memory.unusable):
-            await self._drop(server, number)
+            await self._drop(root, number)
         # Asked again next time: whoever held a name may have gone.
         taken = memory.foreign if turn.exhausted else frozenset()
         if turn.exhausted:
@@ -94,21 +95,21 @@ class Masters:
         elif turn.create is None:
             memory.unusable = frozenset()
         return Held(
-            keys=self._listed(server, memory),
+            keys=self._listed(root, memory),
             taken=tuple(
-                Conflict("Secret", names.key(server.metadata.name, number))
+                Conflict("Secret", names.key(prefix(root), number))
                 for number in sorted(taken)
             ),
             delay=delay,
         )
 
-    def standing(self, server: MCPServer) -> tuple[SessionKey, ...]:
+    def standing(self, root: Root) -> tuple[SessionKey, ...]:
         """The masters that were made before, newest first."""
-        return self._listed(server, self._memories.get(server.metadata.uid, _Memory()))
+        return self._listed(root, self._memories.get(root.metadata.uid, _Memory()))
 
-    def _listed(self, server: MCPServer, memory: _Memory) -> tuple[SessionKey, ...]:
+    def _listed(self, root: Root, memory: _Memory) -> tuple[SessionKey, ...]:
         """Newest first; one that some pod may lack only opens, until every pod holds it."""
-        usable = [key for key in self._keys(server) if key.number not in memory.unusable]
+        usable = [key for key in self._keys(root) if key.number not in memory.unusable]
         settled = memory.everywhere | {
             key.number for key in usable if self._now() - key.created > SETTLED
         }
@@ -117,30 +118,30 @@ class Masters:
     def forget(self, uid: str) -> None:
         self._memories.pop(uid, None)
 
-    def _turn(self, server: MCPServer, memory: _Memory) -> keys.Turn:
+    def _turn(self, root: Root, memory: _Memory) -> keys.Turn:
         return keys.next_turn(
-            tuple(self._keys(server)),
+            tuple(self._keys(root)),
             now=self._now(),
             foreign=memory.foreign,
             unusable=memory.unusable,
         )
 
-    def _keys(self, server: MCPServer) -> Iterable[keys.Key]:
+    def _keys(self, root: Root) -> Iterable[keys.Key]:
         for number in names.KEY_NUMBERS:
-            if live := self._live(server, number):
+            if live := self._live(root, number):
                 yield keys.Key(
                     number=number,
                     sha256=live["data"][keys.HASH_FIELD],
                     created=datetime.fromisoformat(live["metadata"]["creationTimestamp"]),
                 )
 
-    def _live(self, server: MCPServer, number: int) -> Manifest | None:
-        name = names.key(server.metadata.name, number)
-        live = self._cache.get(CONFIG_MAPS, server.metadata.namespace, name)
+    def _live(self, root: Root, number: int) -> Manifest | None:
+        name = names.key(prefix(root), number)
+        live = self._cache.get(CONFIG_MAPS, root.metadata.namespace, name)
         if live is None or is_leaving(live) or keys.HASH_FIELD not in live.get("data", {}):
             return None
         owner = controller_of(live) or {}
-        return live if owner.get("uid") == server.metadata.uid else None
+        return live if owner.get("uid") == root.metadata.uid else None
 
     def _look(
         self, memory: _Memory, target: Target | None, reports: tuple[StatusReport, ...]
@@ -162,21 +163,21 @@ class Masters:
         log.warning("no proxy holds a master: making the next", extra={"number": target.keys[0]})
         return None
 
-    async def _make(self, server: MCPServer, memory: _Memory, number: int) -> None:
+    async def _make(self, root: Root, memory: _Memory, number: int) -> None:
         memory.everywhere -= {number}
         master = self._random(keys.MASTER_BYTES)
-        wanted = keys.render_key_config(server, number, master)
-        made = await self._children.create(wanted, server.metadata.uid)
+        wanted = keys.render_key_config(root, number, master)
+        made = await self._children.create(wanted, root.metadata.uid)
         if isinstance(made, Conflict):
             memory.foreign |= {number}
         elif made is not None:
-            await self._finish(server, memory, number, master, made)
+            await self._finish(root, memory, number, master, made)
 
     async def _finish(
-        self, server: MCPServer, memory: _Memory, number: int, master: bytes, config: Manifest
+        self, root: Root, memory: _Memory, number: int, master: bytes, config: Manifest
     ) -> None:
         memory.unfinished = (number, master, config)
-        secret = keys.render_key_secret(server, number, master, config_uid=uid_of(config))
+        secret = keys.render_key_secret(root, number, master, config_uid=uid_of(config))
         try:
             await self._cluster.create(SECRETS, secret, manager=FIELD_MANAGER)
         except Unreachable:
@@ -192,7 +193,7 @@ class Masters:
             raise
         memory.unfinished = None
 
-    async def _drop(self, server: MCPServer, number: int) -> None:
-        if live := self._live(server, number):
+    async def _drop(self, root: Root, number: int) -> None:
+        if live := self._live(root, number):
             await self._children.remove(CONFIG_MAPS, live)
             self._cache.lose(CONFIG_MAPS, live)

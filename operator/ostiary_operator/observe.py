@@ -1,4 +1,4 @@
-"""Look at what a server's status speaks of: its pods, their proxies' reports, and complaints.
+"""Look at what a root's status speaks of: its pods, their proxies' reports, and complaints.
 
 Reads the cache and the reports; asks the API server only for the kubelet's FailedMount events of
 pods that wait for their volumes, and for the labels of the pods behind a Service that is to be
@@ -17,6 +17,7 @@ from .cache import Cache, is_leaving, name_of, uid_of
 from .cluster import ApiError, Cluster
 from .render import Manifest as Rendered
 from .render import names, widened_by
+from .render.meta import Root, label_of, prefix
 from .render.workload import Unusable, Workload, read_service
 from .reports import Reports
 from .resources import DEPLOYMENTS, EVENTS, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES, Manifest
@@ -39,9 +40,9 @@ class Observer:
         self._cache = cache
         self._reports = reports
 
-    def pods(self, server: MCPServer) -> tuple[Manifest, ...]:
-        metadata = server.metadata
-        return self._cache.labelled(PODS, metadata.namespace, metadata.name)
+    def pods(self, root: Root) -> tuple[Manifest, ...]:
+        place = root.metadata
+        return self._cache.labelled(PODS, place.namespace, place.name, label=label_of(root))
 
     def namespaces(self) -> dict[str, Mapping[str, str]]:
         return {
@@ -63,14 +64,13 @@ class Observer:
         found = ((uid_of(pod), self._reports.of(uid_of(pod))) for pod in pods)
         return {uid: answer for uid, answer in found if answer is not None}
 
-    def deployment(self, server: MCPServer) -> Manifest | None:
-        name = names.deployment(server.metadata.name)
-        return self._own(server, self._cache.get(DEPLOYMENTS, server.metadata.namespace, name))
+    def deployment(self, root: Root) -> Manifest | None:
+        name = names.deployment(prefix(root))
+        return self._own(root, self._cache.get(DEPLOYMENTS, root.metadata.namespace, name))
 
-    def network_policy(self, server: MCPServer) -> Manifest | None:
-        name = names.network_policy(server.metadata.name)
-        found = self._cache.get(NETWORK_POLICIES, server.metadata.namespace, name)
-        return self._own(server, found)
+    def network_policy(self, root: Root) -> Manifest | None:
+        name = names.network_policy(prefix(root))
+        return self._own(root, self._cache.get(NETWORK_POLICIES, root.metadata.namespace, name))
 
     def protection(self, server: MCPServer) -> Manifest | None:
         name = names.protection(server.metadata.name)
@@ -140,9 +140,9 @@ class Observer:
             # They only explain; the pod's own status stands without them.
             return ()
 
-    def _own(self, server: MCPServer, found: Manifest | None) -> Manifest | None:
+    def _own(self, root: Root, found: Manifest | None) -> Manifest | None:
         owners = (found or {}).get("metadata", {}).get("ownerReferences", ())
-        is_ours = any(owner["uid"] == server.metadata.uid for owner in owners)
+        is_ours = any(owner["uid"] == root.metadata.uid for owner in owners)
         return found if is_ours else None
 
 

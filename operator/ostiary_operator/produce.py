@@ -1,4 +1,4 @@
-"""Make a server's children be what its spec, policies and settings say, and tell what became of it.
+"""Make a root's children be what its plan says, and tell what became of it.
 
 Masters first, because the document lists them; the Deployment last, and only once the wall around
 it and all that it mounts stand.  A name that somebody else holds, or a write that is refused, is
@@ -8,59 +8,54 @@ part of the outcome, not an exception; what is only a passing trouble is raised 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Generic
 
 from ostiary_proxy.config import ProxyConfig, StatusReport
 
-from .api import MCPAccessPolicy, MCPAccessToken, MCPServer, Reason
+from .api import Reason
 from .apply import Children, Place
 from .cache import Cache, name_of
 from .cluster import ApiError, Invalid, NamespaceEnding, QuotaExceeded, Refused
 from .document import Document, choose
 from .live_settings import LiveSettings
 from .masters import Held, Masters
-from .models import Models
 from .nudge import Target
 from .observe import Observer
+from .plans import Keys, Plan, R, V
 from .render import Manifest as Rendered
-from .render import ServerView, children, names, selection
-from .render.tokens import opening
-from .resources import (
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    NETWORK_POLICIES,
-    SERVERS,
-    Manifest,
-    resource_of,
-)
+from .render import names
+from .render.meta import Root, prefix
+from .resources import CONFIG_MAPS, DEPLOYMENTS, GROUPS, SERVERS, Manifest, resource_of
 from .rollout import Rollout, marked, nobody_asked
-from .settings import OperatorEnv
 from .status import Conflict, Failure
-from .trust import Trust
 
 TURN_SECONDS: Final = 30.0
-"""A server that waits for its turn looks again this often: of many, one does so all the time."""
+"""A root that waits for its turn looks again this often: of many, one does so all the time."""
 CONFLICT_SECONDS: Final = 15.0
 """Nobody tells when the holder of a name lets go of it: looked at again this often."""
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class Product(Generic[V]):
     """What was wanted, and what became of it."""
 
-    view: ServerView
+    view: V
     target: Target | None
     """The document that every pod should enforce; None while there is none."""
-    network_policy: Rendered
-    """As wanted."""
-    protection: Rendered | None
-    """The NetworkPolicy on the pods of `spec.service`, as wanted."""
+    wanted: tuple[Rendered, ...]
+    """The children."""
     covered: Mapping[str, int]
     """Policies and access tokens in the document by uid, with their generation."""
     conflicts: tuple[Conflict, ...]
     failures: tuple[Failure, ...]
     error: ApiError | None
     delay: float | None
+
+    def child(self, kind: str, name: str) -> Rendered | None:
+        """As wanted; None: it is not."""
+        return next(
+            (it for it in self.wanted if (it["kind"], it["metadata"]["name"]) == (kind, name)), None
+        )
 
 
 @dataclass(slots=True)
@@ -81,53 +76,46 @@ class _Outcome:
         self.error = self.error or err
 
 
-class Producer:
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        models: Models,
-        settings: LiveSettings,
-        env: OperatorEnv,
-        trust: Trust,
-        writer: Children,
-        masters: Masters,
-        observer: Observer,
-        rollout: Rollout,
-        tokens: Callable[[], Iterable[MCPAccessToken]],
-        now: Callable[[], datetime],
-    ) -> None:
-        """`tokens`: those that are accepted, of every namespace."""
-        self._cache = cache
-        self._models = models
-        self._settings = settings
-        self._env = env
-        self._trust = trust
-        self._writer = writer
-        self._masters = masters
-        self._observer = observer
-        self._rollout = rollout
-        self._tokens = tokens
-        self._now = now
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every producer works with, whatever the kind."""
+
+    cache: Cache
+    settings: LiveSettings
+    writer: Children
+    masters: Masters
+    observer: Observer
+    rollout: Rollout
+    now: Callable[[], datetime]
+
+
+class Producer(Generic[R, V]):
+    def __init__(self, *, plan: Callable[[R, Keys], Plan[V]], workshop: Workshop) -> None:
+        self._plan: Callable[[R, Keys], Plan[V]] = plan
+        self._cache = workshop.cache
+        self._settings = workshop.settings
+        self._writer = workshop.writer
+        self._masters = workshop.masters
+        self._observer = workshop.observer
+        self._rollout = workshop.rollout
+        self._now = workshop.now
 
     async def produce(
-        self, server: MCPServer, before: Target | None, reports: Mapping[str, StatusReport]
-    ) -> Product:
+        self, root: R, before: Target | None, reports: Mapping[str, StatusReport]
+    ) -> Product[V]:
         outcome = _Outcome()
-        held = await self._hold_masters(server, before, reports, outcome)
-        view = self._view(server, held)
-        document = self._document(server, view, before, reports)
+        held = await self._hold_masters(root, before, reports, outcome)
+        plan = self._plan(root, held.keys)
+        document = self._document(root, plan.document, before, reports)
         if document.too_large:
             outcome.failures.append(_too_large())
-        wanted = children(server, view, self._settings.current, self._env, document=document.config)
-        await self._write(server, wanted, outcome)
-        policies = selection.selecting(view.policies, server, view.namespaces)
+        wanted = plan.children(document.config)
+        await self._write(root, wanted, outcome)
         return Product(
-            view=view,
-            target=self._target(server, document, outcome, before),
-            network_policy=_policy_named(wanted, names.network_policy(server.metadata.name)) or {},
-            protection=_policy_named(wanted, names.protection(server.metadata.name)),
-            covered=_covered(policies, view.tokens, document.config),
+            view=plan.view,
+            target=self._target(root, document, outcome, before),
+            wanted=tuple(wanted),
+            covered=_covered(plan, document.config),
             conflicts=tuple(outcome.conflicts),
             failures=tuple(outcome.failures),
             error=outcome.error,
@@ -140,66 +128,49 @@ class Producer:
 
     async def _hold_masters(
         self,
-        server: MCPServer,
+        root: Root,
         before: Target | None,
         reports: Mapping[str, StatusReport],
         outcome: _Outcome,
     ) -> Held:
         try:
-            held = await self._masters.ensure(server, before, reports.values())
+            held = await self._masters.ensure(root, before, reports.values())
         except (Refused, Invalid) as err:
             if isinstance(err, NamespaceEnding):
                 raise
             outcome.refuse(err)
-            return Held(keys=self._masters.standing(server))
+            return Held(keys=self._masters.standing(root))
         outcome.conflicts += held.taken
         return held
 
-    def _view(self, server: MCPServer, held: Held) -> ServerView:
-        policies = self._models.policies(
-            server.metadata.namespace, admins=self._settings.current.policyNamespace
-        )
-        namespaces = self._observer.namespaces()
-        return ServerView(
-            policies=policies,
-            namespaces=namespaces,
-            tokens=opening(server, self._tokens(), policies, namespaces),
-            issuers=self._trust.issuers,
-            keys=held.keys,
-            workload=self._observer.workload(server),
-        )
-
     def _document(
         self,
-        server: MCPServer,
-        view: ServerView,
+        root: Root,
+        wanted: ProxyConfig,
         before: Target | None,
         reports: Mapping[str, StatusReport],
     ) -> Document:
-        name = names.config(server.metadata.name)
+        name = names.config(prefix(root))
         return choose(
-            server,
-            view,
-            self._settings.current,
-            self._env,
-            live=self._cache.get(CONFIG_MAPS, server.metadata.namespace, name),
+            wanted,
+            live=self._cache.get(CONFIG_MAPS, root.metadata.namespace, name),
             known=[
                 *(report.generation for report in reports.values()),
                 before.generation if before else 0,
             ],
         )
 
-    async def _write(self, server: MCPServer, wanted: list[Rendered], outcome: _Outcome) -> None:
+    async def _write(self, root: Root, wanted: list[Rendered], outcome: _Outcome) -> None:
         for child in wanted:
             if child["kind"] == DEPLOYMENTS.kind:
                 if not outcome.is_clean:
                     return
-                child = marked(child, server.metadata.generation)
-                if not self._is_its_turn(server, child):
+                child = marked(child, root.metadata.generation)
+                if not self._is_its_turn(root, child):
                     outcome.delay = TURN_SECONDS
                     continue
             try:
-                live = await self._writer.ensure(child, server.metadata.uid)
+                live = await self._writer.ensure(child, root.metadata.uid)
             except NamespaceEnding:
                 raise
             except (Refused, Invalid) as err:
@@ -209,38 +180,38 @@ class Producer:
                 outcome.conflicts.append(live)
             else:
                 outcome.live[(resource_of(child), *name_of(child))] = live
-        await self._writer.prune(server, self._kept(server, wanted))
+        await self._writer.prune(root, self._kept(root, wanted))
 
-    def _is_its_turn(self, server: MCPServer, wanted: Manifest) -> bool:
+    def _is_its_turn(self, root: Root, wanted: Manifest) -> bool:
         """Whether the Deployment may change now, if it is not its owner who changes it."""
-        live = self._observer.deployment(server)
-        self._rollout.look(server.metadata.uid, live)
+        live = self._observer.deployment(root)
+        self._rollout.look(root.metadata.uid, live)
         if live is None or not nobody_asked(wanted, live):
             return True
         settings = self._settings.current
         return settings.proxyRollout == "Batched" and self._rollout.admits(
-            server.metadata.uid,
+            root.metadata.uid,
             live,
             wave=settings.model_dump_json(),
-            servers=sum(1 for _ in self._cache.all(SERVERS)),
+            servers=sum(1 for kind in (SERVERS, GROUPS) for _ in self._cache.all(kind)),
         )
 
-    def _kept(self, server: MCPServer, wanted: list[Rendered]) -> set[Place]:
-        metadata = server.metadata
+    def _kept(self, root: Root, wanted: list[Rendered]) -> set[Place]:
+        metadata = root.metadata
         keys = {
-            (CONFIG_MAPS, metadata.namespace, names.key(metadata.name, number))
+            (CONFIG_MAPS, metadata.namespace, names.key(prefix(root), number))
             for number in names.KEY_NUMBERS
         }
         return keys | {(resource_of(child), *name_of(child)) for child in wanted}
 
     def _target(
         self,
-        server: MCPServer,
+        root: Root,
         document: Document,
         outcome: _Outcome,
         before: Target | None,
     ) -> Target | None:
-        place = (CONFIG_MAPS, server.metadata.namespace, names.config(server.metadata.name))
+        place = (CONFIG_MAPS, root.metadata.namespace, names.config(prefix(root)))
         if place not in outcome.live:
             return before
         same = before is not None and before.digest == document.digest
@@ -252,24 +223,11 @@ class Producer:
         )
 
 
-def _covered(
-    policies: Iterable[MCPAccessPolicy], tokens: Iterable[MCPAccessToken], config: ProxyConfig
-) -> dict[str, int]:
+def _covered(plan: Plan[V], config: ProxyConfig) -> dict[str, int]:
     shipped = {it.sha256 for server in config.servers for it in server.tokens}
-    found = [policy.metadata for policy in policies]
-    found += [token.metadata for token in tokens if token.spec.sha256 in shipped]
+    found = [policy.metadata for policy in plan.policies]
+    found += [token.metadata for token in plan.tokens if token.spec.sha256 in shipped]
     return {it.uid: it.generation for it in found}
-
-
-def _policy_named(wanted: list[Rendered], name: str) -> Rendered | None:
-    return next(
-        (
-            it
-            for it in wanted
-            if it["kind"] == NETWORK_POLICIES.kind and it["metadata"]["name"] == name
-        ),
-        None,
-    )
 
 
 def _reason(err: ApiError) -> str:

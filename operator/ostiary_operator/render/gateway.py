@@ -4,7 +4,7 @@ A gateway's document has the shape of a server's, with the group in the backend'
 server's children and a group's share is in the modules beside; here is what only a group has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ostiary_operator.api import MCPAccessPolicy, MCPAccessToken, MCPGroup
@@ -17,7 +17,9 @@ from .budget import render_budget
 from .config_map import render_config_map
 from .containers import gateway_container
 from .gateway_network import render_gateway_network
+from .group_links import group_audiences
 from .members import MemberView, own_policies, render_members
+from .memberships import Membership
 from .meta import Manifest, labels
 from .policies import compiled
 from .proxy_config import Address, document_of, hosts_of, pods_host
@@ -31,6 +33,8 @@ from .volumes import gateway_volumes
 class GroupView:
     """What else a group's children depend on."""
 
+    memberships: tuple[Membership, ...] = ()
+    """All that the group speaks of, members or not."""
     members: tuple[MemberView, ...] = ()
     """Servers that both sides agreed on; aliases differ."""
     policies: tuple[MCPAccessPolicy, ...] = ()
@@ -120,13 +124,12 @@ def group_backend(group: MCPGroup, members: tuple[config.Member, ...]) -> config
     )
 
 
-def group_address(group: MCPGroup, aliases: list[str]) -> Address:
+def group_address(group: MCPGroup, aliases: Iterable[str]) -> Address:
     """With an endpoint of its own for each member: a token for it opens nothing else."""
-    hosts = hosts_of(group)
-    # As of a server, the bare name is a Host and no audience.
-    paths = ("/mcp", *(f"/servers/{alias}/mcp" for alias in aliases))
-    audiences = tuple(f"http://{host}{path}" for path in paths for host in hosts if "." in host)
-    return Address(url=audiences[0], audiences=audiences, hosts=hosts, pods=pods_host(group))
+    audiences = group_audiences(group, aliases)
+    return Address(
+        url=audiences[0], audiences=audiences, hosts=hosts_of(group), pods=pods_host(group)
+    )
 
 
 def render_gateway(group: MCPGroup, settings: ClusterSettings) -> Manifest:
