@@ -32,6 +32,7 @@ from .publish import Publisher
 from .reports import Reports
 from .resources import GROUPS, POLICIES, ROOTS, TOKENS, WATCHED
 from .rollout import Rollout
+from .rolls import Rolls
 from .routing import Router
 from .server import Servers
 from .settings import OperatorEnv
@@ -54,7 +55,6 @@ class Operator:
             cache=cache, namespace=env.namespace, name=env.settingsConfigMap
         )
         self._models = Models(cache)
-        self._router = Router(cache=cache, models=self._models, settings=self.settings.place)
         self.trust = self._make_trust()
         self.vouching = Vouching(cluster=cluster, changed=self._look_at_tokens)
         self._books = Books(self._models, lambda: self.vouching.since)
@@ -65,6 +65,10 @@ class Operator:
             changed=self._reported,
         )
         self._observer = Observer(cluster=cluster, cache=cache, reports=self.reports)
+        self._rolls = Rolls(self._models, self._observer.namespaces)
+        self._router = Router(
+            cache=cache, models=self._models, rolls=self._rolls, settings=self.settings.place
+        )
         self._publisher = Publisher(
             cluster=cluster, cache=cache, metrics=metrics, reporter=env.podName, now=_now
         )
@@ -90,7 +94,7 @@ class Operator:
 
     def _make_trust(self) -> Trust:
         cluster = self._cluster
-        changed = self._look_at_servers
+        changed = self._look_at_every_root
         return Trust(
             cluster_issuer=ClusterIssuer(cluster=cluster, clock=CLOCK, changed=changed),
             settings=lambda: self.settings.current,
@@ -120,6 +124,7 @@ class Operator:
             env=self._env,
             trust=self.trust,
             observer=self._observer,
+            rolls=self._rolls,
             tokens=lambda: self._books.current.accepted,
         )
         office = Office(
@@ -175,8 +180,8 @@ class Operator:
         if isinstance(owner, Key):
             self.queue.add(owner)
 
-    def _look_at_servers(self) -> None:
-        for key in self._router.every_server():
+    def _look_at_every_root(self) -> None:
+        for key in self._router.every_root():
             self.queue.add(key)
 
     def _look_at_every_policy(self) -> None:
@@ -188,7 +193,7 @@ class Operator:
             self.queue.add(key)
 
     def _look_at_tokens(self) -> None:
-        for key in (*self._router.every_token(), *self._router.every_server()):
+        for key in (*self._router.every_token(), *self._router.every_root()):
             self.queue.add(key)
 
 

@@ -29,9 +29,7 @@ class Document:
         return "sha256:" + hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def choose(
-    wanted: ProxyConfig, *, live: Manifest | None, known: Iterable[int]
-) -> Document:
+def choose(wanted: ProxyConfig, *, live: Manifest | None, known: Iterable[int]) -> Document:
     """`known`: generations that were written or reported before, whatever the ConfigMap says."""
     standing = _text_of(live)
     bounded = shrink.bounded(wanted, _parsed(standing))

@@ -97,8 +97,7 @@ class Masters:
         return Held(
             keys=self._listed(root, memory),
             taken=tuple(
-                Conflict("Secret", names.key(prefix(root), number))
-                for number in sorted(taken)
+                Conflict("Secret", names.key(prefix(root), number)) for number in sorted(taken)
             ),
             delay=delay,
         )

@@ -20,6 +20,7 @@ from .render.members import MemberView, admitting
 from .render.memberships import members, memberships
 from .render.meta import Root
 from .render.tokens import named, opening
+from .rolls import Rolls
 from .settings import OperatorEnv
 from .trust import Trust
 
@@ -50,6 +51,7 @@ class Sources:
     env: OperatorEnv
     trust: Trust
     observer: Observer
+    rolls: Rolls
     tokens: Callable[[], Iterable[MCPAccessToken]]
     """Those that are accepted, of every namespace."""
 
@@ -64,11 +66,12 @@ class ServerPlans:
     def __call__(self, server: MCPServer, keys: Keys) -> Plan[ServerView]:
         them, settings, env = self._from, self._from.settings.current, self._from.env
         policies = them.policies(server.metadata.namespace)
-        namespaces = them.observer.namespaces()
+        namespaces, groups = them.observer.namespaces(), them.rolls.links(server)
         view = ServerView(
             policies=policies,
             namespaces=namespaces,
-            tokens=opening(server, them.tokens(), policies, namespaces),
+            tokens=opening(server, them.tokens(), policies, namespaces, groups),
+            groups=groups,
             issuers=them.trust.issuers,
             keys=keys,
             workload=them.observer.workload(server),

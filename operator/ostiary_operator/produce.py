@@ -5,7 +5,7 @@ it and all that it mounts stand.  A name that somebody else holds, or a write th
 part of the outcome, not an exception; what is only a passing trouble is raised and tried again.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic

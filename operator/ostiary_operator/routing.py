@@ -4,17 +4,19 @@ Pure but for the cache it reads.  A key too many costs a look; a key too few cos
 resync.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .api import LABEL_SERVER, MCPAccessToken
+from .api import GROUP_KIND, LABEL_GROUP, LABEL_SERVER, MCPAccessToken
 from .api.token import EVERY
 from .cache import Cache, Change, name_of
 from .controller import Key
+from .group_routing import GroupRoutes
 from .models import Models
 from .render import selection
 from .resources import (
     CONFIG_MAPS,
+    GROUPS,
     NAMESPACES,
     NETWORK_POLICIES,
     POLICIES,
@@ -22,36 +24,44 @@ from .resources import (
     SERVICES,
     TOKENS,
     Manifest,
+    Resource,
 )
+from .rolls import Rolls
 
 
 class Router:
-    def __init__(self, *, cache: Cache, models: Models, settings: tuple[str, str]) -> None:
+    def __init__(
+        self, *, cache: Cache, models: Models, rolls: Rolls, settings: tuple[str, str]
+    ) -> None:
         self._cache = cache
         self._models = models
+        self._groups = GroupRoutes(cache=cache, models=models, rolls=rolls)
         self._settings = settings
         """Namespace and name of the settings ConfigMap."""
+        self._routes: Mapping[Resource, Callable[[Change], Iterator[Key]]] = {
+            SERVERS: self._of_server,
+            GROUPS: self._of_group,
+            POLICIES: self._of_policy,
+            TOKENS: self._of_token,
+            NAMESPACES: self._of_namespace,
+        }
 
     def route(self, change: Change) -> set[Key]:
-        match change.resource:
-            case _ if change.resource == SERVERS:
-                return set(self._of_server(change))
-            case _ if change.resource == POLICIES:
-                return set(self._of_policy(change))
-            case _ if change.resource == TOKENS:
-                return set(self._of_token(change))
-            case _ if change.resource == NAMESPACES:
-                return set(self._of_namespace(change))
-            case _ if change.resource == CONFIG_MAPS and name_of(change.manifest) == self._settings:
-                return self.every_server() | self.every_policy()
-            case _ if change.resource == NETWORK_POLICIES and not _labelled(change):
-                # Somebody else's: it may open what ours keeps closed.
-                namespace, _ = name_of(change.manifest)
-                return set(self._servers(namespace))
-            case _ if change.resource == SERVICES and not _labelled(change):
-                return set(self._of_service(change))
-            case _:
-                return _labelled(change)
+        resource, place = change.resource, name_of(change.manifest)
+        if resource in self._routes:
+            return self._with_groups(change, self._routes[resource](change))
+        if resource == CONFIG_MAPS and place == self._settings:
+            return self.every_root() | self.every_policy()
+        if resource == NETWORK_POLICIES and not _labelled(change):
+            # Somebody else's: it may open what ours keeps closed.
+            return {*self._servers(place[0]), *self._groups.within(place[0])}
+        if resource == SERVICES and not _labelled(change):
+            return set(self._of_service(change))
+        return _labelled(change)
+
+    def every_root(self) -> set[Key]:
+        """Every object that has children."""
+        return self.every_server() | self._groups.every_group()
 
     def every_server(self) -> set[Key]:
         return {Key(SERVERS, *name_of(manifest)) for manifest in self._cache.all(SERVERS)}
@@ -70,10 +80,22 @@ class Router:
         return {Key(TOKENS, *name_of(manifest)) for manifest in self._cache.all(TOKENS)}
 
     def tokens_for(self, namespace: str) -> Iterator[Key]:
-        """Those that are restricted to something in a namespace."""
+        """Those that are restricted to something in a namespace, or to a group with members in
+        it."""
+        reaching = self._groups.reaching(namespace)
         for token in self._models.tokens():
-            if any(it.namespace == namespace for it in token.spec.restrictTo):
+            if any(
+                it.namespace == namespace
+                or (it.kind == GROUP_KIND and (it.namespace, it.name) in reaching)
+                for it in token.spec.restrictTo
+            ):
                 yield Key(TOKENS, token.metadata.namespace, token.metadata.name)
+
+    def _with_groups(self, change: Change, found: Iterator[Key]) -> set[Key]:
+        """A gateway's document has its members' rules and tokens in it; of a server itself its own
+        route says it."""
+        keys = set(found)
+        return keys if change.resource == SERVERS else keys | self._groups.having(keys)
 
     def _of_token(self, change: Change) -> Iterator[Key]:
         yield Key(TOKENS, *name_of(change.manifest))
@@ -88,7 +110,17 @@ class Router:
         for token in (parsed, *twins):
             yield Key(TOKENS, token.metadata.namespace, token.metadata.name)
             for place in token.spec.restrictTo:
-                yield from self._restricted(place.namespace, place.name)
+                if place.kind == GROUP_KIND:
+                    yield from self._restricted_to_group(place.namespace, place.name)
+                else:
+                    yield from self._restricted(place.namespace, place.name)
+
+    def _restricted_to_group(self, namespace: str, name: str) -> Iterator[Key]:
+        """The hash is in the documents of its gateway and of every member."""
+        for key in self._groups.within(namespace):
+            if name in (EVERY, key.name):
+                yield key
+                yield from self._groups.members(namespace, key.name)
 
     def _restricted(self, namespace: str, name: str) -> Iterator[Key]:
         if name == EVERY:
@@ -103,6 +135,14 @@ class Router:
         if _targeted_by(change.before) != _targeted_by(change.after):
             yield from self.policies_of(namespace)
             yield from self.tokens_for(namespace)
+        yield from self._groups.of_server(change)
+
+    def _of_group(self, change: Change) -> Iterator[Key]:
+        yield from self._groups.of_group(change)
+        if _targeted_by(change.before) != _targeted_by(change.after):
+            namespace, _ = name_of(change.manifest)
+            yield from self.policies_of(namespace)
+            yield from self.tokens_for(namespace)
 
     def _of_policy(self, change: Change) -> Iterator[Key]:
         namespace, name = name_of(change.manifest)
@@ -113,6 +153,9 @@ class Router:
         versions = [
             self._models.usable(manifest) for manifest in (change.before, change.after) if manifest
         ]
+        for ref in (ref for policy in versions if policy for ref in policy.spec.targetRefs or ()):
+            if ref.kind == GROUP_KIND:
+                yield Key(GROUPS, namespace, ref.name)
         far = any(policy and policy.spec.is_ceiling for policy in versions)
         known = self._labels_of_namespaces()
         for server in self._models.every_server() if far else self._models.servers(namespace):
@@ -135,9 +178,11 @@ class Router:
         if change.before is None or _ending(change.before) != _ending(change.after):
             # A root's own event may have come before that of its namespace.
             yield from self._servers(name)
+            yield from self._groups.within(name)
             yield from self.policies_of(name)
         if _labels(change.before) == _labels(change.after):
             return
+        yield from self._groups.of_namespace(name, _labels(change.before), _labels(change.after))
         if any(selection.selects_namespaces(it) for it in self._models.ceilings()):
             # It may have come under one, or out from under it.
             yield from self._servers(name)
@@ -154,8 +199,12 @@ class Router:
 def _labelled(change: Change) -> set[Key]:
     """By the owner label, as it is and as it was before somebody took it off."""
     namespace, _ = name_of(change.manifest)
-    owners = {_labels(manifest).get(LABEL_SERVER) for manifest in (change.before, change.after)}
-    return {Key(SERVERS, namespace, owner) for owner in owners if owner}
+    return {
+        Key(resource, namespace, owner)
+        for manifest in (change.before, change.after)
+        for resource, label in ((SERVERS, LABEL_SERVER), (GROUPS, LABEL_GROUP))
+        if (owner := _labels(manifest).get(label))
+    }
 
 
 def _labels(manifest: Manifest | None) -> Mapping[str, str]:

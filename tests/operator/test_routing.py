@@ -26,6 +26,7 @@ from ostiary_operator.resources import (
     Manifest,
     Resource,
 )
+from ostiary_operator.rolls import Rolls
 from ostiary_operator.routing import Router
 
 SETTINGS = ("ostiary-system", "ostiary-settings")
@@ -39,8 +40,14 @@ class Routed:
 
     def __init__(self) -> None:
         self.cache = Cache()
-        self.router = Router(cache=self.cache, models=Models(self.cache), settings=SETTINGS)
+        models = Models(self.cache)
+        rolls = Rolls(models, self._namespaces)
+        self.router = Router(cache=self.cache, models=models, rolls=rolls, settings=SETTINGS)
         self._version = 0
+
+    def _namespaces(self) -> dict[str, dict[str, str]]:
+        found = (it["metadata"] for it in self.cache.all(NAMESPACES))
+        return {it["name"]: it.get("labels", {}) for it in found}
 
     def see(self, resource: Resource, manifest: Manifest, **metadata: Any) -> set[Key]:
         self._version += 1

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .group import MCPGroup
+from .names import GROUP_KIND
 from .policy import MCPAccessPolicy
 from .schema import RULE_ERROR
 from .server import MCPServer
@@ -125,9 +126,19 @@ def _stands(obj: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
         "apiVersion": obj.get("apiVersion"),
         "kind": obj.get("kind"),
         "metadata": obj.get("metadata"),
-        "spec": {"selector": {}, **part},
+        "spec": {**_targets(obj), **part},
     }
     return not isinstance(_parse(MCPAccessPolicy, alone), Invalid)
+
+
+def _targets(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a policy that has nothing wrong with it: rules may name members of groups on groups
+    alone."""
+    refs = _items(obj["spec"].get("targetRefs"))
+    kinds = {it.get("kind") for it in refs if isinstance(it, dict)}
+    if kinds == {GROUP_KIND}:
+        return {"targetRefs": [{"kind": GROUP_KIND, "name": "any"}]}
+    return {"selector": {}}
 
 
 def _is_echo(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:

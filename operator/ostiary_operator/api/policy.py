@@ -1,4 +1,4 @@
-"""MCPAccessPolicy: who may call what on which servers.
+"""MCPAccessPolicy: who may call what on which servers and groups.
 
 Rules add up; a deny always wins; a server that no policy selects refuses everybody.
 """
@@ -13,6 +13,7 @@ from ostiary_proxy.config import complaint
 from .fields import DnsLabel, Glob, LabelSelector, Namespaces, Subdomain, UriGlob
 from .limits import CallerRate
 from .metadata import Metadata
+from .names import GROUP_KIND
 from .schema import ATOMIC, SET, Part, Rule, at_least_one, keyed
 from .subjects import From, Who
 
@@ -25,8 +26,9 @@ UriGlobs = Annotated[
 
 
 class TargetRef(Part):
-    kind: Literal["MCPServer"]
-    """Kind of the target. Required."""
+    kind: Literal["MCPServer", "MCPGroup"]
+    """Kind of the target. A policy on a group grants nothing: it narrows, for callers who come
+    through the group, what the members' own policies grant. Required."""
     name: Subdomain
     """Name of the target, in this namespace. Required."""
 
@@ -66,6 +68,9 @@ class Allow(Part):
     """Of the tools only those with one of these effects, as the MCPServer's spec.tools.effects has
     them; without any list: every tool with one of them. Default: tools are allowed whatever they
     do."""
+    servers: Globs = None
+    """In a policy on groups, the members that the rule speaks of, by alias; `*` stands for any
+    text. Default: every member."""
 
 
 class AccessRule(Part):
@@ -147,6 +152,16 @@ class MCPAccessPolicySpec(Part):
             holds=lambda it: (it.scope == "Cluster") == (it.namespaces is not None),
         ),
         Rule(
+            cel="!has(self.rules) || !self.rules.exists(r, has(r.allow.servers)) "
+            "|| (has(self.targetRefs) && self.targetRefs.all(t, t.kind == 'MCPGroup'))",
+            message="allow.servers speaks of members of groups: leave it out, or let every "
+            "targetRef be a kind: MCPGroup",
+            holds=lambda it: (
+                all(rule.allow.servers is None for rule in it.rules or ()) or it.is_of_groups
+            ),
+            field="rules",
+        ),
+        Rule(
             cel="(has(self.rules) && size(self.rules) > 0) "
             "|| (has(self.deny) && size(self.deny) > 0)",
             message="write at least one rule, or one deny",
@@ -169,8 +184,8 @@ class MCPAccessPolicySpec(Part):
         tuple[TargetRef, ...] | None,
         Field(min_length=1, max_length=64, json_schema_extra=keyed("kind", "name")),
     ] = None
-    """Servers that the policy speaks of, by name. Default: none; exactly one of targetRefs and
-    selector is needed, but with scope: Cluster."""
+    """Servers and groups that the policy speaks of, by name. Default: none; exactly one of
+    targetRefs and selector is needed, but with scope: Cluster."""
     selector: LabelSelector | None = None
     """Servers of this namespace that the policy speaks of, by label; {} means all. Default: none;
     exactly one of targetRefs and selector is needed, but with scope: Cluster."""
@@ -181,6 +196,11 @@ class MCPAccessPolicySpec(Part):
     """Rules, which add up. Default: none."""
     deny: Annotated[tuple[Deny, ...] | None, Field(max_length=64, json_schema_extra=ATOMIC)] = None
     """What nobody may do, whatever any rule of any policy says. Default: none."""
+
+    @property
+    def is_of_groups(self) -> bool:
+        """Of nothing but groups."""
+        return bool(self.targetRefs) and all(it.kind == GROUP_KIND for it in self.targetRefs or ())
 
     @property
     def is_ceiling(self) -> bool:

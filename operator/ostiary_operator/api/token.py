@@ -37,8 +37,9 @@ Time = Annotated[
 
 
 class Restriction(Part):
-    kind: Literal["MCPServer"]
-    """Kind of what the token opens. Required."""
+    kind: Literal["MCPServer", "MCPGroup"]
+    """Kind of what the token opens. A group's opens the group's members too, and through the group
+    alone. Required."""
     namespace: DnsLabel
     """Namespace that it is in. Required."""
     name: Annotated[str, Field(max_length=253, pattern=TARGET_PATTERN)]

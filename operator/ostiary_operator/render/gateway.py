@@ -108,7 +108,7 @@ def group_section(
         backend=group_backend(group, members),
         pods=address.pods,
         policies=compiled(own_policies(group, policies, namespaces), namespaces),
-        tokens=render_tokens(tokens),
+        tokens=render_tokens(group, tokens),
         keys=keys,
     )
 

@@ -50,6 +50,7 @@ def _rule(rule: AccessRule, own: str, namespaces: Mapping[str, Labels]) -> confi
             resources=rule.allow.resources,
             prompts=rule.allow.prompts,
             effects=rule.allow.effects,
+            servers=rule.allow.servers,
         ),
         when=rule.when or "",
         rate=rate_of(rule.limits),

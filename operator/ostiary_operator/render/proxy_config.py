@@ -138,7 +138,7 @@ def server_section(
         pods=address.pods,
         **_sessions(server),
         policies=policies_of(server, policies, namespaces),
-        tokens=render_tokens(tokens),
+        tokens=render_tokens(server, tokens, groups),
         groups=groups,
         tools=filter_of(server),
         clients=config.Clients(**(clients.model_dump(exclude_none=True) if clients else {})),

@@ -101,6 +101,8 @@ def _server(last: Server, wanted: Server) -> Server:
 
 def _still(last: tuple[Given, ...], wanted: tuple[Given, ...]) -> tuple[Given, ...]:
     return tuple(it for it in last if it in wanted)
+
+
 def _policies(
     last: Iterable[Policy], wanted: Iterable[Policy], *, narrowing: bool = False
 ) -> tuple[Policy, ...]:
@@ -148,8 +150,6 @@ def _member(last: Member, wanted: Member) -> Member:
             "tools": _tools(last.tools, wanted.tools),
         }
     )
-
-
 
 
 def _policy(last: Policy | None, wanted: Policy) -> Policy:

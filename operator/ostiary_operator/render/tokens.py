@@ -5,7 +5,7 @@ The same for the cluster and for `ostiary up`.  Only the hashes found here are e
 
 from collections.abc import Iterable, Mapping
 
-from ostiary_operator.api import MCPAccessPolicy, MCPAccessToken, MCPServer
+from ostiary_operator.api import GROUP_KIND, MCPAccessPolicy, MCPAccessToken, MCPServer
 from ostiary_operator.api.subjects import From
 from ostiary_operator.api.token import EVERY
 from ostiary_proxy import config
@@ -20,9 +20,11 @@ def opening(
     tokens: Iterable[MCPAccessToken],
     policies: Iterable[MCPAccessPolicy],
     namespaces: Mapping[str, Labels],
+    groups: Iterable[config.GroupLink] = (),
 ) -> tuple[MCPAccessToken, ...]:
-    """By namespace and name: the order of everything derived."""
-    return named(server, tokens, granting(policies, server), namespaces)
+    """`groups`: those that the server is a member of, through which a token may come.  By
+    namespace and name: the order of everything derived."""
+    return named(server, tokens, granting(policies, server), namespaces, groups)
 
 
 def named(
@@ -30,19 +32,27 @@ def named(
     tokens: Iterable[MCPAccessToken],
     admitting: Iterable[MCPAccessPolicy],
     namespaces: Mapping[str, Labels],
+    groups: Iterable[config.GroupLink] = (),
 ) -> tuple[MCPAccessToken, ...]:
     """`admitting`: the policies that say who comes in at the root."""
-    policies = tuple(admitting)
+    policies, ways = tuple(admitting), tuple(groups)
     found = (
         token
         for token in tokens
-        if is_restricted_to(token, root)
+        if (is_restricted_to(token, root) or through(token, ways))
         and any(_names(policy, token, namespaces) for policy in policies)
     )
     return tuple(sorted(found, key=lambda it: (it.metadata.namespace, it.metadata.name)))
 
 
-def render_tokens(tokens: Iterable[MCPAccessToken]) -> tuple[config.AccessToken, ...]:
+def render_tokens(
+    root: Root,
+    tokens: Iterable[MCPAccessToken],
+    groups: Iterable[config.GroupLink] = (),
+) -> tuple[config.AccessToken, ...]:
+    """Those of `opening`, each with the only groups that it comes through, unless one of its words
+    is the root itself."""
+    ways = tuple(groups)
     return tuple(
         config.AccessToken(
             namespace=token.metadata.namespace,
@@ -50,15 +60,26 @@ def render_tokens(tokens: Iterable[MCPAccessToken]) -> tuple[config.AccessToken,
             sha256=token.spec.sha256,
             user=token.spec.user or "",
             expires=token.spec.expires,
+            groups=() if is_restricted_to(token, root) else through(token, ways),
         )
         for token in tokens
     )
 
 
 def is_restricted_to(token: MCPAccessToken, root: Root) -> bool:
-    kind, place = kind_of(root), root.metadata
+    """Whether one of its words is the root itself."""
+    return _restricted(token, kind_of(root), root.metadata.namespace, root.metadata.name)
+
+
+def through(token: MCPAccessToken, groups: Iterable[config.GroupLink]) -> tuple[str, ...]:
+    """uids of those that the token is restricted to, sorted."""
+    found = (it.uid for it in groups if _restricted(token, GROUP_KIND, it.namespace, it.name))
+    return tuple(sorted(found))
+
+
+def _restricted(token: MCPAccessToken, kind: str, namespace: str, name: str) -> bool:
     return any(
-        (it.kind, it.namespace) == (kind, place.namespace) and it.name in (place.name, EVERY)
+        (it.kind, it.namespace) == (kind, namespace) and it.name in (name, EVERY)
         for it in token.spec.restrictTo
     )
 
