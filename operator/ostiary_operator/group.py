@@ -17,7 +17,7 @@ from .produce import Producer, Product
 from .render.gateway import GroupView
 from .resources import GROUPS
 from .status import Enforcement, Observed
-from .status.group import group_status
+from .status.group import group_status, next_look
 
 
 class Groups:
@@ -47,4 +47,6 @@ class Groups:
         observed: Observed,
         previous: Mapping[str, Any],
     ) -> Said:
-        return Said(group_status(group, product.view, observed, previous, self._now()))
+        now = self._now()
+        status = group_status(group, product.view, observed, previous, now)
+        return Said(status, look_again=next_look(group, observed, now))

@@ -19,14 +19,18 @@ from ostiary_operator.apply import Children
 from ostiary_operator.cache import Cache
 from ostiary_operator.cluster import Cluster
 from ostiary_operator.controller import Key
+from ostiary_operator.fleet import Fleet
+from ostiary_operator.group import Groups
+from ostiary_operator.keeper import Office
 from ostiary_operator.live_settings import LiveSettings
 from ostiary_operator.masters import Masters
 from ostiary_operator.metrics import Metrics
 from ostiary_operator.models import Models
 from ostiary_operator.nudge import Nudger
 from ostiary_operator.observe import Observer
+from ostiary_operator.plans import GroupPlans, ServerPlans, Sources
 from ostiary_operator.policy import Policies
-from ostiary_operator.produce import Producer
+from ostiary_operator.produce import Producer, Workshop
 from ostiary_operator.publish import Publisher
 from ostiary_operator.render import names
 from ostiary_operator.reports import Reports
@@ -78,31 +82,43 @@ class Bench:
             cluster=cluster, cache=cache, metrics=metrics, reporter="operator-1", now=lambda: NOW
         )
         writer = Children(cluster=cluster, cache=cache, metrics=metrics)
-        producer = Producer(
+        workshop = Workshop(
             cache=cache,
-            models=self._models,
             settings=self.settings,
-            env=ENV,
-            trust=self.trust,
             writer=writer,
             masters=Masters(
                 cluster=cluster, cache=cache, children=writer, clock=clock, now=lambda: NOW
             ),
             observer=observer,
             rollout=Rollout(clock=clock),
-            tokens=lambda: self.books.current.accepted,
             now=lambda: NOW,
         )
-        self.servers = Servers(
-            cache=cache,
+        sources = Sources(
             models=self._models,
-            producer=producer,
-            nudger=Nudger(cluster=cluster, clock=clock),
+            settings=self.settings,
+            env=ENV,
+            trust=self.trust,
             observer=observer,
-            reports=self.reports,
+            tokens=lambda: self.books.current.accepted,
+        )
+        nudger = Nudger(cluster=cluster, clock=clock)
+        office = Office(
+            cache=cache,
+            fleet=Fleet(observer=observer, reports=self.reports, nudger=nudger),
+            observer=observer,
             publisher=publisher,
             now=lambda: NOW,
             enforcement_changed=self.told.append,
+        )
+        self.servers = Servers(
+            models=self._models,
+            producer=Producer(plan=ServerPlans(sources), workshop=workshop),
+            office=office,
+        )
+        self.groups = Groups(
+            models=self._models,
+            producer=Producer(plan=GroupPlans(sources), workshop=workshop),
+            office=office,
         )
         self.policies = Policies(
             cache=cache,

@@ -7,7 +7,7 @@ import pytest
 from tests.operator.build import ENV, SETTINGS, policy, rule, stdio
 
 from ostiary_operator.document import Document, choose, generation_of
-from ostiary_operator.render import ServerView
+from ostiary_operator.render import ServerView, proxy_config
 from ostiary_operator.resources import Manifest
 from ostiary_proxy.config import Issuer, ProxyConfig
 
@@ -19,7 +19,8 @@ ISSUER = Issuer(kind="kubernetes", issuer="https://issuer.example", keys=({"kid"
 def chosen(
     view: ServerView = OPEN, *, live: Manifest | None = None, known: tuple[int, ...] = ()
 ) -> Document:
-    return choose(stdio(), view, SETTINGS, ENV, live=live, known=known)
+    wanted = proxy_config.render(stdio(), view, SETTINGS, ENV)
+    return choose(wanted, live=live, known=known)
 
 
 def holding(text: str) -> dict[str, Any]:

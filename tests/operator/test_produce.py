@@ -23,8 +23,9 @@ from ostiary_operator.metrics import Metrics
 from ostiary_operator.models import Models
 from ostiary_operator.nudge import Target
 from ostiary_operator.observe import Observer
-from ostiary_operator.produce import CONFLICT_SECONDS, Producer, Product
-from ostiary_operator.render import names
+from ostiary_operator.plans import ServerPlans, Sources
+from ostiary_operator.produce import CONFLICT_SECONDS, Producer, Product, Workshop
+from ostiary_operator.render import ServerView, names
 from ostiary_operator.reports import Reports
 from ostiary_operator.resources import (
     CONFIG_MAPS,
@@ -72,12 +73,10 @@ class Bench:
             changed=lambda owner, told: None,
         )
         writer = Children(cluster=self.cluster, cache=self.cache, metrics=metrics)
-        self.producer = Producer(
+        observer = Observer(cluster=self.cluster, cache=self.cache, reports=reports)
+        workshop = Workshop(
             cache=self.cache,
-            models=models,
             settings=settings,
-            env=ENV,
-            trust=self.trust,
             writer=writer,
             masters=Masters(
                 cluster=self.cluster,
@@ -86,14 +85,24 @@ class Bench:
                 clock=clock,
                 now=lambda: NOW,
             ),
-            observer=Observer(cluster=self.cluster, cache=self.cache, reports=reports),
+            observer=observer,
             rollout=Rollout(clock=clock),
-            tokens=models.tokens,
             now=lambda: NOW,
         )
+        sources = Sources(
+            models=models,
+            settings=settings,
+            env=ENV,
+            trust=self.trust,
+            observer=observer,
+            tokens=models.tokens,
+        )
+        self.producer = Producer(plan=ServerPlans(sources), workshop=workshop)
         self.api.forget_requests()
 
-    async def produce(self, spec: dict[str, Any] | None = None, **reports: Any) -> Product:
+    async def produce(
+        self, spec: dict[str, Any] | None = None, **reports: Any
+    ) -> Product[ServerView]:
         manifest = server_manifest(spec)
         self.cache.see(SERVERS, manifest)
         server = parse_server(manifest)

@@ -11,7 +11,7 @@ from ostiary_operator.settings import ClusterSettings
 from . import frame
 from .account import account_name
 from .containers import proxy_container, server_container, shim_installer
-from .meta import Manifest, labels
+from .meta import Manifest, Root, labels
 from .volumes import has_writable_claim, volumes
 
 
@@ -24,8 +24,9 @@ def render_deployment(server: MCPServer, settings: ClusterSettings) -> Manifest:
     )
 
 
-def startup_seconds(server: MCPServer) -> int:
-    return server.spec.startupSeconds or 60
+def startup_seconds(root: Root) -> int:
+    """A gateway has nothing of its own to wait for, and gets what a server gets by default."""
+    return (isinstance(root, MCPServer) and root.spec.startupSeconds) or 60
 
 
 def pod_labels(server: MCPServer) -> dict[str, str]:

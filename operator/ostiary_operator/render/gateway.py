@@ -18,11 +18,12 @@ from .config_map import render_config_map
 from .containers import gateway_container
 from .gateway_network import render_gateway_network
 from .group_links import group_audiences
+from .hosts import service_hosts
 from .members import MemberView, own_policies, render_members
 from .memberships import Membership
-from .meta import Manifest, labels
+from .meta import Manifest, labels, prefix
 from .policies import compiled
-from .proxy_config import Address, document_of, hosts_of, pods_host
+from .proxy_config import Address, document_of, pods_host
 from .selection import Labels
 from .service import render_pods_service, render_service
 from .tokens import render_tokens
@@ -127,9 +128,8 @@ def group_backend(group: MCPGroup, members: tuple[config.Member, ...]) -> config
 def group_address(group: MCPGroup, aliases: Iterable[str]) -> Address:
     """With an endpoint of its own for each member: a token for it opens nothing else."""
     audiences = group_audiences(group, aliases)
-    return Address(
-        url=audiences[0], audiences=audiences, hosts=hosts_of(group), pods=pods_host(group)
-    )
+    hosts = service_hosts(names.service(prefix(group)), group.metadata.namespace)
+    return Address(url=audiences[0], audiences=audiences, hosts=hosts, pods=pods_host(group))
 
 
 def render_gateway(group: MCPGroup, settings: ClusterSettings) -> Manifest:

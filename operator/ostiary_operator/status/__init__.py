@@ -3,7 +3,6 @@
 from .observed import Conflict, Enforcement, Failure, Observed, Unreachable, enforcement
 from .policy import Target, Watched, policy_status
 from .readiness import next_look
-from .scene import wanted_replicas
 from .server import invalid_status, server_status
 from .token import token_status
 
@@ -21,5 +20,4 @@ __all__ = [
     "policy_status",
     "server_status",
     "token_status",
-    "wanted_replicas",
 ]

@@ -9,14 +9,14 @@ from ostiary_proxy.config import TlsReport
 
 from .conditions import Verdict, find
 from .observed import Observed
-from .scene import Scene
+from .scene import ServerScene
 
 _MOST_SAID: Final = 4
 """Names of a certificate in a message."""
 
 
-def encrypted(scene: Scene) -> Verdict:
-    tls = scene.server.spec.tls
+def encrypted(scene: ServerScene) -> Verdict:
+    tls = scene.root.spec.tls
     if tls is None:
         return Verdict(
             "False",
@@ -32,7 +32,7 @@ def encrypted(scene: Scene) -> Verdict:
             # After a restart of the operator the last word stands until the proxies were asked.
             return Verdict(before["status"], before["reason"], before.get("message", ""))
         return Verdict("Unknown", Reason.PROGRESSING, "known once every pod's proxy has reported")
-    said = (_flaw(scene.server, tls.secretName, it, scene.now) for it in reports)
+    said = (_flaw(scene.root, tls.secretName, it, scene.now) for it in reports)
     flaw = next((it for it in said if it is not None), None)
     if flaw is not None:
         return flaw
@@ -45,9 +45,9 @@ def encrypted(scene: Scene) -> Verdict:
     )
 
 
-def unusable_certificate(scene: Scene) -> str:
+def unusable_certificate(scene: ServerScene) -> str:
     """Why no pod can open its port; empty: one does, or nobody has said yet."""
-    tls, reports = scene.server.spec.tls, _reports(scene.observed)
+    tls, reports = scene.root.spec.tls, _reports(scene.observed)
     if tls is None or any(it.serving for it in reports):
         return ""
     return next((f"Secret {tls.secretName}: {it.error}" for it in reports if it.error), "")

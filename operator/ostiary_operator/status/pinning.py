@@ -12,7 +12,7 @@ from ostiary_operator.render.policies import pin_of
 from ostiary_proxy.config import Drift, Pin, ServerReport, drift
 
 from .conditions import Verdict, find
-from .scene import Scene
+from .scene import ServerScene
 
 MOST_NAMED: Final = 8
 """Tools of a kind in a message; the rest is a number.  All digests are in status.tools.items."""
@@ -20,8 +20,8 @@ _LONGEST_NAME: Final = 64
 _LONGEST_FINDINGS: Final = 200
 
 
-def pinned(scene: Scene) -> Verdict:
-    pin = pin_of(scene.server)
+def pinned(scene: ServerScene) -> Verdict:
+    pin = pin_of(scene.root)
     reports = [it for it in scene.observed.backends if it.state == "Ready"]
     if pin.mode == "Off":
         why = "tools may change unseen: write spec.tools.pin to approve them as they stand"
@@ -39,7 +39,7 @@ def pinned(scene: Scene) -> Verdict:
     return Verdict("True", Reason.PINNED, f"all {reports[0].toolCount} tools are as approved")
 
 
-def suspect(scene: Scene) -> Verdict | None:
+def suspect(scene: ServerScene) -> Verdict | None:
     why = suspected(scene.observed.backends)
     return Verdict("True", Reason.SUSPECT_TEXT, why) if why else None
 

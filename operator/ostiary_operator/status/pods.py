@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ostiary_operator.api import Reason
+from ostiary_operator.api import LABEL_GROUP, LABEL_SERVER, Reason
 from ostiary_operator.render.volumes import TLS_VOLUME, UPSTREAM_VOLUME
 
 from .conditions import in_one_line
@@ -159,11 +159,9 @@ def _ending(pod: Object, container: str, ended: Mapping[str, Any]) -> str:
         )
     said = _one_line(str(ended.get("message") or ""))
     if not said:
-        namespace = pod["metadata"]["namespace"]
-        said = (
-            f"see kubectl logs -n {namespace} -l ostiary.dev/server="
-            f"{pod['metadata']['labels']['ostiary.dev/server']} -c {container} --previous"
-        )
+        namespace, labels = pod["metadata"]["namespace"], pod["metadata"]["labels"]
+        key = next(it for it in (LABEL_SERVER, LABEL_GROUP) if it in labels)
+        said = f"see kubectl logs -n {namespace} -l {key}={labels[key]} -c {container} --previous"
     return f"container {container} ends with code {ended.get('exitCode', 'unknown')}: {said}"
 
 

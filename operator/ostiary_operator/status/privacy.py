@@ -10,13 +10,13 @@ from ostiary_operator.render.containers import SHIM
 from ostiary_operator.render.workload import Workload
 
 from .conditions import Verdict
-from .scene import Scene
+from .scene import ServerScene
 
 _NOT_YET: Final = Verdict("Unknown", Reason.PROGRESSING, "the NetworkPolicy is not there yet")
 
 
-def private(scene: Scene) -> Verdict:
-    spec = scene.server.spec
+def private(scene: ServerScene) -> Verdict:
+    spec = scene.root.spec
     if spec.remote is not None:
         location = locate(spec.remote.url)
         host = location.host if location else "the remote"
@@ -31,7 +31,7 @@ def private(scene: Scene) -> Verdict:
     return _stdio(scene) if spec.is_stdio else _http(scene)
 
 
-def _service(scene: Scene, service: ServiceSource) -> Verdict:
+def _service(scene: ServerScene, service: ServiceSource) -> Verdict:
     if not service.protect:
         return Verdict(
             "False",
@@ -45,7 +45,7 @@ def _service(scene: Scene, service: ServiceSource) -> Verdict:
         return Verdict("Unknown", Reason.PROGRESSING, message)
     if scene.observed.protection is None:
         return _NOT_YET
-    name = names.protection(scene.server.metadata.name)
+    name = names.protection(scene.root.metadata.name)
     pods = f"the pods of Service {service.name}"
     widening = ", ".join(scene.observed.protection_widened_by)
     if widening:
@@ -63,7 +63,7 @@ def _service(scene: Scene, service: ServiceSource) -> Verdict:
     )
 
 
-def _stdio(scene: Scene) -> Verdict:
+def _stdio(scene: ServerScene) -> Verdict:
     if _server_command(scene)[:1] != [SHIM]:
         return Verdict("Unknown", Reason.PROGRESSING, "the Deployment is not there yet")
     widening = ", ".join(scene.observed.widened_by)
@@ -73,17 +73,17 @@ def _stdio(scene: Scene) -> Verdict:
     )
 
 
-def _http(scene: Scene) -> Verdict:
+def _http(scene: ServerScene) -> Verdict:
     if scene.observed.network_policy is None:
         return _NOT_YET
-    name = names.network_policy(scene.server.metadata.name)
+    name = names.network_policy(scene.root.metadata.name)
     widening = ", ".join(scene.observed.widened_by)
     if widening:
         return Verdict(
             "False",
             Reason.WIDENED_BY,
             f"NetworkPolicy {widening} admits more than ours, {name}: let it not select pods with "
-            f"{LABEL_SERVER}={scene.server.metadata.name}",
+            f"{LABEL_SERVER}={scene.root.metadata.name}",
         )
     return Verdict(
         "True",
@@ -93,7 +93,7 @@ def _http(scene: Scene) -> Verdict:
     )
 
 
-def _server_command(scene: Scene) -> list[str]:
+def _server_command(scene: ServerScene) -> list[str]:
     template = scene.deployment.get("spec", {}).get("template", {}).get("spec", {})
     for container in template.get("containers") or ():
         if container.get("name") == "server":

@@ -1,23 +1,27 @@
-"""Everything that the sentences about one server are drawn from, found once."""
+"""Everything that the sentences about one root are drawn from, found once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from ostiary_operator.api import MCPServer
+from ostiary_operator.api import MCPGroup, MCPServer
 from ostiary_operator.render import names
 from ostiary_operator.render.deployment import startup_seconds
+from ostiary_operator.render.meta import Root, prefix, replicas_of
 from ostiary_operator.render.workload import Unusable
 
 from . import pods
 from .observed import Enforcement, Object, Observed, enforcement
 from .pods import Trouble
 
+Of = TypeVar("Of", bound=Root, covariant=True)
+R = TypeVar("R", bound=Root)
+
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    server: MCPServer
+class Scene(Generic[Of]):
+    root: Of
     observed: Observed
     previous: Mapping[str, Any]
     now: datetime
@@ -30,7 +34,7 @@ class Scene:
 
     @property
     def replicas(self) -> int:
-        return wanted_replicas(self.server)
+        return replicas_of(self.root)
 
     @property
     def deployment(self) -> Object:
@@ -55,8 +59,9 @@ class Scene:
         )
 
 
-def wanted_replicas(server: MCPServer) -> int:
-    return 1 if server.spec.replicas is None else server.spec.replicas
+AnyScene = Scene[Root]
+ServerScene = Scene[MCPServer]
+GroupScene = Scene[MCPGroup]
 
 
 def _unusable_service(observed: Observed) -> Trouble | None:
@@ -64,17 +69,15 @@ def _unusable_service(observed: Observed) -> Trouble | None:
     return Trouble(found.reason, found.message) if isinstance(found, Unusable) else None
 
 
-def look(
-    server: MCPServer, observed: Observed, previous: Mapping[str, Any], now: datetime
-) -> Scene:
+def look(root: R, observed: Observed, previous: Mapping[str, Any], now: datetime) -> Scene[R]:
     own = frozenset(
-        {names.config(server.metadata.name), "kube-root-ca.crt"}
-        | {names.key(server.metadata.name, number) for number in names.KEY_NUMBERS}
+        {names.config(prefix(root)), "kube-root-ca.crt"}
+        | {names.key(prefix(root), number) for number in names.KEY_NUMBERS}
     )
-    grace = timedelta(seconds=startup_seconds(server))
+    grace = timedelta(seconds=startup_seconds(root))
     deployment = observed.deployment
     return Scene(
-        server=server,
+        root=root,
         observed=observed,
         previous=previous,
         now=now,
@@ -83,5 +86,5 @@ def look(
         crash=pods.crash_trouble(observed, now=now, grace=grace),
         placement=pods.placement_trouble(observed),
         replica=pods.replica_trouble(deployment) if deployment else None,
-        enforcement=enforcement(observed, replicas=wanted_replicas(server)),
+        enforcement=enforcement(observed, replicas=replicas_of(root)),
     )

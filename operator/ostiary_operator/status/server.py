@@ -17,11 +17,10 @@ from .encryption import encrypted
 from .observed import Observed
 from .pinning import pinned, suspect
 from .privacy import private
+from .progress import abnormal, programmed
 from .readiness import judge
 from .report import reported
-from .scene import Scene, look
-
-STALLING = (Reason.FORBIDDEN, Reason.QUOTA_EXCEEDED, Reason.CONFIG_TOO_LARGE)
+from .scene import ServerScene, look
 
 
 def server_status(
@@ -71,28 +70,24 @@ def invalid_status(
     }
 
 
-def _verdicts(scene: Scene) -> dict[str, Verdict]:
+def _verdicts(scene: ServerScene) -> dict[str, Verdict]:
     ready = judge(scene)
     verdicts = {
         Type.READY: ready,
         Type.ACCEPTED: Verdict("True", Reason.ACCEPTED),
         Type.RESOLVED_REFS: _resolved_references(scene),
-        Type.PROGRAMMED: _programmed(scene),
+        Type.PROGRAMMED: programmed(scene),
         Type.BACKEND_PRIVATE: private(scene),
         Type.TRANSPORT_ENCRYPTED: encrypted(scene),
         Type.TOOLS_PINNED: pinned(scene),
     }
-    warned, reconciling, stalled = suspect(scene), _reconciling(scene, ready), _stalled(scene)
+    warned = suspect(scene)
     if warned is not None:
         verdicts[Type.TOOLS_SUSPECT] = warned
-    if reconciling is not None:
-        verdicts[Type.RECONCILING] = reconciling
-    if stalled is not None:
-        verdicts[Type.STALLED] = stalled
-    return verdicts
+    return verdicts | abnormal(scene, ready)
 
 
-def _resolved_references(scene: Scene) -> Verdict:
+def _resolved_references(scene: ServerScene) -> Verdict:
     if scene.references is not None:
         return Verdict("False", scene.references.reason, scene.references.message)
     live = scene.observed.live_pods
@@ -101,8 +96,8 @@ def _resolved_references(scene: Scene) -> Verdict:
     return Verdict("Unknown", Reason.PROGRESSING, "known once every pod's containers have started")
 
 
-def _has_references(scene: Scene) -> bool:
-    spec = scene.server.spec
+def _has_references(scene: ServerScene) -> bool:
+    spec = scene.root.spec
     by_env = any(
         it.valueFrom is not None and (it.valueFrom.secretKeyRef or it.valueFrom.configMapKeyRef)
         for it in spec.env or ()
@@ -111,53 +106,3 @@ def _has_references(scene: Scene) -> bool:
     upstream = spec.upstream
     by_upstream = upstream is not None and (upstream.headers or upstream.caBundle)
     return bool(by_env or by_volume or spec.envFrom or by_upstream or spec.tls)
-
-
-def _programmed(scene: Scene) -> Verdict:
-    done = scene.enforcement
-    sentence = f"{done.enforcing} of {done.pods} pods enforce generation {done.generation}"
-    refusals = [
-        f"pod {report.pod or pod['metadata']['name']} refuses the newest document: "
-        f"{report.configError[:512]}"
-        for pod in scene.observed.live_pods
-        if (report := scene.observed.report_of(pod)) is not None and report.configError
-    ]
-    message = "; ".join([sentence, *refusals])
-    if done.complete:
-        return Verdict("True", Reason.PROGRAMMED, message)
-    if scene.unasked and _was_programmed(scene):
-        return Verdict("True", Reason.PROGRAMMED, _before(scene)["message"])
-    return Verdict("False", Reason.PARTIALLY_PROGRAMMED, message)
-
-
-def _before(scene: Scene) -> Mapping[str, Any]:
-    conditions = scene.previous.get("conditions") or ()
-    return next((it for it in conditions if it.get("type") == Type.PROGRAMMED), {})
-
-
-def _was_programmed(scene: Scene) -> bool:
-    """The last word stands until the proxies were asked, if it speaks of this generation."""
-    before = _before(scene)
-    current = f"enforce generation {scene.observed.generation}"
-    said = str(before.get("message", "")).split(";", maxsplit=1)[0]
-    return before.get("status") == "True" and said.endswith(current)
-
-
-def _reconciling(scene: Scene, ready: Verdict) -> Verdict | None:
-    if ready.reason in (Reason.NAME_TAKEN, Reason.REFS_NOT_RESOLVED):
-        return Verdict("True", Reason.WAITING_FOR_DEPENDENCY, ready.message)
-    for failure in scene.observed.failures:
-        if failure.reason == Reason.RETRYING:
-            return Verdict("True", Reason.RETRYING, failure.message)
-    if ready.reason == Reason.PROGRESSING:
-        return Verdict("True", Reason.ROLLOUT, ready.message)
-    return None
-
-
-def _stalled(scene: Scene) -> Verdict | None:
-    for failure in scene.observed.failures:
-        if failure.reason in STALLING:
-            return Verdict("True", failure.reason, failure.message)
-    if scene.replica is not None:
-        return Verdict("True", scene.replica.reason, scene.replica.message)
-    return None

@@ -1,16 +1,10 @@
 """What is found once for all sentences."""
 
-import pytest
 from tests.operator.build import stdio
 from tests.operator.cluster_state import NOW, deployment, healthy, pod, waiting
 
-from ostiary_operator.status import Observed, wanted_replicas
+from ostiary_operator.status import Observed
 from ostiary_operator.status.scene import look
-
-
-@pytest.mark.parametrize(("spec", "wanted"), [({}, 1), ({"replicas": 0}, 0), ({"replicas": 3}, 3)])
-def test_replicas_that_are_not_said_are_one(spec: dict[str, int], wanted: int) -> None:
-    assert wanted_replicas(stdio(**spec)) == wanted
 
 
 def test_a_deployment_that_its_controller_has_not_seen_is_not_rolled_out() -> None:
