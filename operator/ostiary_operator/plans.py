@@ -17,7 +17,7 @@ from .observe import Observer
 from .render import Manifest, ServerView, children, gateway, proxy_config, selection
 from .render.gateway import GroupView
 from .render.members import MemberView, admitting
-from .render.memberships import members, memberships
+from .render.memberships import members
 from .render.meta import Root
 from .render.tokens import named, opening
 from .rolls import Rolls
@@ -106,7 +106,8 @@ class GroupPlans:
         them = self._from
         policies = them.policies(group.metadata.namespace)
         namespaces = them.observer.namespaces()
-        found = memberships(group, them.models.every_server(), namespaces)
+        roll = them.rolls.of(group.metadata.namespace, group.metadata.name)
+        found = roll.memberships if roll else ()
         joined = tuple(
             MemberView(alias, server, them.policies(server.metadata.namespace))
             for alias, server in members(found)

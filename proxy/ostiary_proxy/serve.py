@@ -41,7 +41,7 @@ class Proxy:
     def __init__(
         self,
         *,
-        role: Literal["sidecar", "local"],
+        role: Literal["sidecar", "gateway", "local"],
         audit_stream: BinaryIO,
         host: str = "127.0.0.1",
         port: int = ANY_PORT,

@@ -1,8 +1,8 @@
-"""The sidecar's process: follows its files, and leaves on a signal after a drain.
+"""The process of a sidecar or a gateway: follows its files, leaves on a signal after a drain.
 
-Everything comes from the environment: OSTIARY_CONFIG_DIR, OSTIARY_KEYS_DIR, OSTIARY_RUN_DIR,
-OSTIARY_TLS_DIR, OSTIARY_BIND (every address), OSTIARY_MCP_PORT, OSTIARY_ADMIN_PORT,
-OSTIARY_TLS_PORT, POD_NAME, POD_UID, POD_IP.
+Everything comes from the environment: OSTIARY_ROLE (sidecar, or gateway), OSTIARY_CONFIG_DIR,
+OSTIARY_KEYS_DIR, OSTIARY_RUN_DIR, OSTIARY_TLS_DIR, OSTIARY_BIND (every address), OSTIARY_MCP_PORT,
+OSTIARY_ADMIN_PORT, OSTIARY_TLS_PORT, POD_NAME, POD_UID, POD_IP.
 The audit goes to stdout, all else to stderr.
 """
 
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from ostiary_proxy import lean
 from ostiary_proxy.addresses import Resolve, by_dns
@@ -34,12 +34,15 @@ from ostiary_proxy.reload import Reloader
 from ostiary_proxy.serve import Proxy
 
 LAST_PORT: Final = 65535
+Role = Literal["sidecar", "gateway"]
 
 log = logging.getLogger("ostiary_proxy")
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
+    role: Role
+    """A document for the other one is refused."""
     config_dir: Path
     keys_dir: Path
     run_dir: Path
@@ -55,6 +58,7 @@ class Environment:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
         return cls(
+            role=_role(environ.get("OSTIARY_ROLE", "sidecar")),
             config_dir=Path(environ.get("OSTIARY_CONFIG_DIR", CONFIG_DIR)),
             keys_dir=Path(environ.get("OSTIARY_KEYS_DIR", KEYS_DIR)),
             run_dir=Path(environ.get("OSTIARY_RUN_DIR", RUN_DIR)),
@@ -69,6 +73,12 @@ class Environment:
         )
 
 
+def _role(text: str) -> Role:
+    if text not in ("sidecar", "gateway"):
+        raise ValueError(f"OSTIARY_ROLE must be sidecar or gateway, not {text!r}")
+    return "gateway" if text == "gateway" else "sidecar"
+
+
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name, str(default))
     if not (text.isascii() and text.isdigit() and int(text[:6]) <= LAST_PORT):
@@ -80,7 +90,7 @@ async def serve(environment: Environment, resolve: Resolve = by_dns) -> None:
     """Until a signal, and the drain after it."""
     stop = _signalled()
     proxy = Proxy(
-        role="sidecar",
+        role=environment.role,
         audit_stream=sys.stdout.buffer,
         host=environment.bind,
         port=environment.mcp_port,

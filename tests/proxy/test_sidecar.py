@@ -268,3 +268,10 @@ def test_the_environment_has_the_contracts_defaults() -> None:
     assert str(environment.keys_dir) == KEYS_DIR
     assert environment.mcp_port == MCP_PORT
     assert environment.bind == ""
+    assert environment.role == "sidecar"
+
+
+def test_a_role_that_there_is_not_is_refused_by_its_name() -> None:
+    assert Environment.read({"OSTIARY_ROLE": "gateway"}).role == "gateway"
+    with pytest.raises(ValueError, match="OSTIARY_ROLE must be sidecar or gateway, not 'local'"):
+        Environment.read({"OSTIARY_ROLE": "local"})
