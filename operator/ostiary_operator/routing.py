@@ -161,6 +161,10 @@ class Router:
         for server in self._models.every_server() if far else self._models.servers(namespace):
             if any(policy and selection.selects(policy, server, known) for policy in versions):
                 yield Key(SERVERS, server.metadata.namespace, server.metadata.name)
+        for group in self._models.groups() if far else ():
+            # A ceiling over a group's namespace stands over all who come through the group.
+            if any(policy and selection.selects(policy, group, known) for policy in versions):
+                yield Key(GROUPS, group.metadata.namespace, group.metadata.name)
         yield from self.tokens_for(namespace)
 
     def _labels_of_namespaces(self) -> dict[str, Mapping[str, str]]:
@@ -186,6 +190,7 @@ class Router:
         if any(selection.selects_namespaces(it) for it in self._models.ceilings()):
             # It may have come under one, or out from under it.
             yield from self._servers(name)
+            yield from self._groups.within(name)
         for manifest in self._cache.all(POLICIES):
             policy = self._models.usable(manifest)
             if policy and selection.selects_namespaces(policy):

@@ -43,6 +43,7 @@ from ostiary_operator.resources import (
     Resource,
 )
 from ostiary_operator.rollout import Rollout
+from ostiary_operator.rolls import Rolls
 from ostiary_operator.server import Servers
 from ostiary_operator.settings import SETTINGS_KEY
 from ostiary_operator.status import Enforcement
@@ -99,6 +100,7 @@ class Bench:
             env=ENV,
             trust=self.trust,
             observer=observer,
+            rolls=Rolls(self._models, observer.namespaces),
             tokens=lambda: self.books.current.accepted,
         )
         nudger = Nudger(cluster=cluster, clock=clock)

@@ -38,6 +38,7 @@ from ostiary_operator.resources import (
     SERVICES,
 )
 from ostiary_operator.rollout import Rollout
+from ostiary_operator.rolls import Rolls
 from ostiary_operator.settings import SETTINGS_KEY
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
@@ -95,6 +96,7 @@ class Bench:
             env=ENV,
             trust=self.trust,
             observer=observer,
+            rolls=Rolls(models, observer.namespaces),
             tokens=models.tokens,
         )
         self.producer = Producer(plan=ServerPlans(sources), workshop=workshop)

@@ -88,7 +88,7 @@ def test_hashes_are_shipped_in_order_and_nothing_else_of_them() -> None:
     found = (token("b"), token("a", user="alice", sha256="b" * 64), token("c", restrict=("x/y",)))
     named = policy(rule(tokens_entry("*"), users("*")))
 
-    shipped = render_tokens(opening(server(), found, (named,), NAMESPACES))
+    shipped = render_tokens(server(), opening(server(), found, (named,), NAMESPACES))
 
     assert [(it.namespace, it.name, it.sha256, it.user, it.expires) for it in shipped] == [
         ("tools", "a", "b" * 64, "alice", 1893456000),
