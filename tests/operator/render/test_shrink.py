@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from tests.operator.build import ENV, SETTINGS, accounts, policy, rule, stdio
+from tests.operator.build import ENV, SETTINGS, accounts, group, policy, rule, server, stdio
 
-from ostiary_operator.render import ServerView
+from ostiary_operator.render import ServerView, gateway
+from ostiary_operator.render.members import MemberView
 from ostiary_operator.render.proxy_config import is_too_large, render
 from ostiary_operator.render.shrink import bounded
-from ostiary_proxy.config import AccessToken, ProxyConfig, Subject
+from ostiary_proxy.config import AccessToken, GroupBackend, Member, ProxyConfig, Subject
 
 MANY = {f"namespace-{number:050}": {"team": "all"} for number in range(16_000)}
 HUGE = rule(accounts("huge", selector={"matchLabels": {"team": "all"}}), name="huge")
@@ -203,3 +204,70 @@ def test_a_servers_own_word_counts_only_while_it_did_and_is_wanted() -> None:
 
     assert shrunk(last, rule(), spec=trusting).servers[0].tools.trustAnnotations
     assert not shrunk(last, rule()).servers[0].tools.trustAnnotations
+
+
+def grouped(*members: MemberView, own: tuple[Any, ...] = ()) -> ProxyConfig:
+    view = gateway.GroupView(members=members, policies=own, namespaces={"tools": {}, **MANY})
+    return gateway.render(group(), view, SETTINGS, ENV)
+
+
+def member(*rules: Any, alias: str = "clock", uid: str = "u-1") -> MemberView:
+    policies = (policy(*rules),) if rules else ()
+    return MemberView(alias, server(uid=uid), policies)
+
+
+def on_group(*rules: Any, **more: Any) -> Any:
+    refs = [{"kind": "MCPGroup", "name": "everyday"}]
+    return policy(*rules, namespace="agents", target=None, targetRefs=refs, **more)
+
+
+def members_of(found: ProxyConfig) -> dict[str, Member]:
+    backend = found.servers[0].backend
+    assert isinstance(backend, GroupBackend)
+    return {it.alias: it for it in backend.members}
+
+
+def shrunk_group(
+    last: ProxyConfig | None, *members: MemberView, own: tuple[Any, ...] = ()
+) -> ProxyConfig:
+    result = bounded(grouped(*members, member(HUGE, alias="huge", uid="u-9"), own=own), last)
+    assert result.too_large
+    assert not is_too_large(result.document)
+    return result.document
+
+
+def test_a_group_keeps_the_members_and_the_rules_that_are_still_wanted() -> None:
+    last = grouped(member(rule(name="a"), rule(name="b")), member(alias="gone", uid="u-2"))
+
+    found = members_of(shrunk_group(last, member(rule(name="b"), rule(name="c"))))
+
+    assert list(found) == ["clock"]
+    assert [it.name for it in found["clock"].policies[0].rules] == ["b"]
+
+
+def test_a_member_that_is_another_server_now_is_left_out() -> None:
+    last = grouped(member(rule()))
+
+    assert members_of(shrunk_group(last, member(rule(), uid="u-3"))) == {}
+
+
+def test_a_group_that_never_had_a_document_that_fits_has_no_members() -> None:
+    assert members_of(shrunk_group(None, member(rule()))) == {}
+
+
+def test_a_new_policy_on_a_group_narrows_at_once_and_admits_nobody() -> None:
+    """Left out, it would leave the group open to whom the members admit."""
+    found = shrunk_group(grouped(member(rule())), member(rule()), own=(on_group(rule()),))
+
+    assert [(it.namespace, it.rules) for it in found.servers[0].policies] == [("agents", ())]
+
+
+def test_a_rule_on_a_group_keeps_the_members_that_both_name() -> None:
+    def words(*aliases: str) -> Any:
+        return on_group(rule(allow={"tools": ["*"], "servers": list(aliases)}))
+
+    last = grouped(member(rule()), own=(words("clock", "cart"),))
+    found = shrunk_group(last, member(rule()), own=(words("clock", "notes"),))
+
+    (kept,) = found.servers[0].policies[0].rules
+    assert kept.allow.servers == ("clock",)
