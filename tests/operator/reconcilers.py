@@ -1,4 +1,4 @@
-"""Both reconcilers with everything behind them, over the small API server and one proxy's port."""
+"""All reconcilers with everything behind them, over the small API server and one proxy's port."""
 
 import asyncio
 import json
@@ -7,7 +7,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.operator.build import ENV, policy, rule, server
+from tests.operator.build import (
+    ENV,
+    STDIO,
+    group_manifest,
+    policy,
+    policy_manifest,
+    rule,
+    server,
+    server_manifest,
+)
 from tests.operator.cluster_state import NOW, pod, report
 from tests.operator.fake_api import FakeApi, serving
 from tests.operator.hand_clock import HandClock
@@ -36,7 +45,9 @@ from ostiary_operator.render import names
 from ostiary_operator.reports import Reports
 from ostiary_operator.resources import (
     CONFIG_MAPS,
+    GROUPS,
     NAMESPACES,
+    PODS,
     POLICIES,
     SERVERS,
     Manifest,
@@ -48,9 +59,10 @@ from ostiary_operator.server import Servers
 from ostiary_operator.settings import SETTINGS_KEY
 from ostiary_operator.status import Enforcement
 from ostiary_operator.tokens import Books, Tokens
-from ostiary_proxy.config import ObservedReport
+from ostiary_proxy.config import ObservedReport, StatusReport
 
 TIME = Key(SERVERS, "tools", "time")
+EVERYDAY = Key(GROUPS, "agents", "everyday")
 CALLERS = Key(POLICIES, "tools", "callers")
 POD = "uid-time-1"
 SETTINGS = {
@@ -60,12 +72,12 @@ SETTINGS = {
 
 
 class Bench:
-    """One operator's two reconcilers, as a new process has them."""
+    """One operator's reconcilers, as a new process has them."""
 
     def __init__(
         self, *, api: FakeApi, cluster: Cluster, cache: Cache, proxy: Proxy, port: int, token: Path
     ) -> None:
-        self.api, self.cache, self.proxy = api, cache, proxy
+        self.api, self.cluster, self.cache, self.proxy = api, cluster, cache, proxy
         self.told: list[str] = []
         """Namespaces whose policies were told of news."""
         clock, self._models = HandClock(), Models(cache)
@@ -161,6 +173,9 @@ class Bench:
     async def look(self) -> float | None:
         return await self.servers.reconcile(TIME)
 
+    async def look_at_group(self) -> float | None:
+        return await self.groups.reconcile(EVERYDAY)
+
     async def judge(self) -> None:
         await self.policies.reconcile(CALLERS)
 
@@ -169,6 +184,11 @@ class Bench:
         text = "\n".join((SETTINGS["data"][SETTINGS_KEY], *lines))
         self.see(CONFIG_MAPS, SETTINGS | {"data": {SETTINGS_KEY: text}})
 
+    async def tell(self, uid: str, said: StatusReport) -> None:
+        """A pod's proxy says something, and the operator has heard it."""
+        self.proxy.say(said)
+        await until(lambda: self.reports.of(uid) == said)
+
     async def answer(
         self, generation: int, *, etag: str = "e", observed: tuple[ObservedReport, ...] = ()
     ) -> None:
@@ -176,8 +196,7 @@ class Bench:
         said = report(generation=generation, podUid=POD).model_copy(update={"etag": etag})
         counted = tuple(it.model_copy(update={"observed": observed}) for it in said.servers)
         said = said.model_copy(update={"servers": counted})
-        self.proxy.say(said)
-        await until(lambda: self.reports.of(POD) == said)
+        await self.tell(POD, said)
 
     def enforced(self, **metadata: Any) -> Enforcement | None:
         """Of the policy `callers`; `metadata`: of the server."""
@@ -220,6 +239,38 @@ def running_pod(**metadata: Any) -> dict[str, Any]:
     found["metadata"] |= {"creationTimestamp": "2026-07-01T11:00:00Z"} | metadata
     found["status"]["podIP"] = ADDRESS
     return found | {"spec": {"nodeName": "n-1"}}
+
+
+async def running(bench: Bench, *rules: dict[str, Any]) -> Bench:
+    """A server with its children, and a pod whose proxy was not asked yet."""
+    bench.see(SERVERS, server_manifest())
+    if rules:
+        bench.see(POLICIES, policy_manifest(*rules))
+    await bench.look()
+    bench.see(PODS, running_pod())
+    return bench
+
+
+async def answering(bench: Bench, *rules: dict[str, Any]) -> Bench:
+    """The same, and its proxy enforces the newest document."""
+    await running(bench, *rules)
+    await bench.look()
+    await bench.answer(bench.generation)
+    await bench.look()
+    return bench
+
+
+async def grouped(bench: Bench, *rules: dict[str, Any], **spec: Any) -> Bench:
+    """A group with its children, of one server that agrees to it."""
+    bench.see(NAMESPACES, {"metadata": {"name": "agents"}})
+    exposed = {"exposeTo": {"namespaces": {"from": "All"}}}
+    bench.see(SERVERS, server_manifest(STDIO | exposed))
+    if rules:
+        bench.see(POLICIES, policy_manifest(*rules))
+    members = [{"server": {"name": "time", "namespace": "tools"}}]
+    bench.see(GROUPS, group_manifest({"members": members, **spec}))
+    await bench.look_at_group()
+    return bench
 
 
 def _nobody(owner: object, told: object) -> None:
