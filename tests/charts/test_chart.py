@@ -23,12 +23,15 @@ READ: Final = frozenset({"get", "list", "watch"})
 
 CLUSTER_RIGHTS: Final = {
     "ostiary.dev/mcpservers": READ,
+    "ostiary.dev/mcpgroups": READ,
     "ostiary.dev/mcpaccesspolicies": READ,
     "ostiary.dev/mcpaccesstokens": READ,
     "ostiary.dev/mcpservers/status": {"get", "patch", "update"},
+    "ostiary.dev/mcpgroups/status": {"get", "patch", "update"},
     "ostiary.dev/mcpaccesspolicies/status": {"get", "patch", "update"},
     "ostiary.dev/mcpaccesstokens/status": {"get", "patch", "update"},
     "ostiary.dev/mcpservers/finalizers": {"update"},
+    "ostiary.dev/mcpgroups/finalizers": {"update"},
     "ostiary.dev/mcpaccesspolicies/finalizers": {"update"},
     "/configmaps": ALL,
     "/serviceaccounts": ALL,
@@ -43,7 +46,8 @@ CLUSTER_RIGHTS: Final = {
     "/events": READ | {"create", "patch"},
     "events.k8s.io/events": {"create", "patch"},
     "apiextensions.k8s.io/customresourcedefinitions"
-    "[mcpservers.ostiary.dev,mcpaccesspolicies.ostiary.dev,mcpaccesstokens.ostiary.dev]": {"get"},
+    "[mcpservers.ostiary.dev,mcpgroups.ostiary.dev,mcpaccesspolicies.ostiary.dev,"
+    "mcpaccesstokens.ostiary.dev]": {"get"},
     "admissionregistration.k8s.io/validatingadmissionpolicies[ostiary-token-users]": {"get"},
     "admissionregistration.k8s.io/validatingadmissionpolicybindings[ostiary-token-users]": {"get"},
     "url:/.well-known/openid-configuration": {"get"},

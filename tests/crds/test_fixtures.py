@@ -9,7 +9,7 @@ import pytest
 from e2e.cluster.kubectl import Kubectl
 from tests.crds.fixtures import FOLDER, Fixture, accepted, refused
 
-from ostiary_operator.api import Invalid, parse_policy, parse_server, parse_token
+from ostiary_operator.api import Invalid, parse_group, parse_policy, parse_server, parse_token
 from ostiary_operator.api.schema import Part
 
 pytestmark = pytest.mark.usefixtures("crds")
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("crds")
 def parse(fixture: Fixture) -> object:
     parsers = {
         "MCPServer": parse_server,
+        "MCPGroup": parse_group,
         "MCPAccessPolicy": parse_policy,
         "MCPAccessToken": parse_token,
     }

@@ -22,7 +22,7 @@ from tests.operator_api.test_proxy_rollout import SETTINGS, write
 
 CANARIES = [f"canary-{number:02d}-s3cr3t" for number in range(30)]
 HTTP = {"streamableHTTP": {"port": 8000}}
-KINDS = ("mcpservers", "mcpaccesspolicies", "mcpaccesstokens")
+KINDS = ("mcpservers", "mcpgroups", "mcpaccesspolicies", "mcpaccesstokens")
 
 
 @pytest.fixture
