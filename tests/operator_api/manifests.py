@@ -16,6 +16,26 @@ def server(namespace: str, name: str = "time", **spec: Any) -> Manifest:
     }
 
 
+def group(namespace: str, *members: Manifest, name: str = "everyday", **spec: Any) -> Manifest:
+    return {
+        "apiVersion": API,
+        "kind": "MCPGroup",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"members": list(members), **spec},
+    }
+
+
+def member(namespace: str, name: str = "time", **more: Any) -> Manifest:
+    return {"server": {"namespace": namespace, "name": name}, **more}
+
+
+def exposed(*namespaces: str) -> Manifest:
+    """What a server of another namespace writes to agree to groups of these."""
+    expression = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}
+    selector = {"matchExpressions": [expression]}
+    return {"exposeTo": {"namespaces": {"from": "Selector", "selector": selector}}}
+
+
 def policy(namespace: str, name: str = "callers", **spec: Any) -> Manifest:
     rule = {
         "name": "all",
