@@ -78,8 +78,8 @@ class Operator:
             nudger=Nudger(cluster=cluster, clock=CLOCK),
         )
         self._servers, self._groups = self._make_roots()
-        self._policies = self._make_policies(self._servers)
-        self._tokens = self._make_tokens(self._servers)
+        self._policies = self._make_policies()
+        self._tokens = self._make_tokens()
         self.controller = Controller(
             cluster=cluster,
             cache=cache,
@@ -142,24 +142,27 @@ class Operator:
             Groups(models=self._models, producer=groups, office=office),
         )
 
-    def _make_policies(self, servers: Servers) -> Policies:
+    def _make_policies(self) -> Policies:
         return Policies(
             cache=self.cache,
             models=self._models,
             observer=self._observer,
-            servers=servers,
+            servers=self._servers,
+            groups=self._groups,
             publisher=self._publisher,
             settings=self.settings,
             trust=self.trust,
             now=_now,
         )
 
-    def _make_tokens(self, servers: Servers) -> Tokens:
+    def _make_tokens(self) -> Tokens:
         return Tokens(
             cache=self.cache,
             models=self._models,
             observer=self._observer,
-            servers=servers,
+            servers=self._servers,
+            groups=self._groups,
+            rolls=self._rolls,
             publisher=self._publisher,
             books=self._books,
             now=_now,

@@ -1,21 +1,25 @@
 """Reconcile one MCPAccessPolicy: it has no children, only a status.
 
-What a policy means is compiled into the documents of the servers that it selects; here it is only
-said whom it speaks of and how far it is in force.
+What a policy means is compiled into the documents of what it selects; here it is only said whom it
+speaks of and how far it is in force.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from .api import Invalid, MCPAccessPolicy, MCPServer, Problem
+from ostiary_proxy.config import ObservedReport
+
+from .api import Invalid, MCPAccessPolicy, MCPGroup, Problem
 from .cache import Cache
 from .controller import Key
+from .group import Groups
 from .live_settings import LiveSettings
 from .models import Models
 from .observe import Observer
 from .publish import Publisher
 from .render import selection
+from .render.meta import Root, kind_of
 from .resources import POLICIES, Manifest
 from .server import Servers
 from .status import Enforcement, Target, Watched, invalid_status, policy_status
@@ -29,6 +33,7 @@ class Policies:
         cache: Cache,
         models: Models,
         servers: Servers,
+        groups: Groups,
         observer: Observer,
         publisher: Publisher,
         settings: LiveSettings,
@@ -38,6 +43,7 @@ class Policies:
         self._cache = cache
         self._models = models
         self._servers = servers
+        self._groups = groups
         self._observer = observer
         self._publisher = publisher
         self._settings = settings
@@ -71,18 +77,21 @@ class Policies:
         settings, known = self._settings.current, self._observer.namespaces()
         ceiling, own = policy.spec.is_ceiling, policy.metadata.namespace
         misplaced = ceiling and own != settings.policyNamespace
-        among = self._models.every_server() if ceiling else self._models.servers(own)
-        chosen = [it for it in among if not misplaced and selection.selects(policy, it, known)]
-        enforced = {_name(it, own): self._servers.enforced(it, policy) for it in chosen}
+        roots = () if misplaced else self._roots(None if ceiling else own)
+        chosen = [it for it in roots if selection.selects(policy, it, known)]
+        enforced = {_place(it, own): self._enforced(it, policy) for it in chosen}
         if None in enforced.values() and (
             before.get("observedGeneration") == policy.metadata.generation
         ):
             # After a restart, until the proxies were asked: they will be in a moment.
             return None
-        named = {ref.name for ref in policy.spec.targetRefs or ()} - set(enforced)
+        named = {(ref.kind, ref.name) for ref in policy.spec.targetRefs or ()} - set(enforced)
         targets = [
-            *(Target(name, found or Enforcement(0, 0, 0)) for name, found in enforced.items()),
-            *(Target(name, None) for name in named),
+            *(
+                Target(name, found or Enforcement(0, 0, 0), kind)
+                for (kind, name), found in enforced.items()
+            ),
+            *(Target(name, None, kind) for kind, name in named),
         ]
         return policy_status(
             policy,
@@ -97,16 +106,32 @@ class Policies:
             observed=self._observed(policy, chosen),
         )
 
-    def _observed(self, policy: MCPAccessPolicy, servers: list[MCPServer]) -> Watched | None:
+    def _roots(self, namespace: str | None) -> tuple[Root, ...]:
+        """Servers and groups of a namespace, or of every one."""
+        if namespace is None:
+            return (*self._models.every_server(), *self._models.groups())
+        groups = (it for it in self._models.groups() if it.metadata.namespace == namespace)
+        return (*self._models.servers(namespace), *groups)
+
+    def _enforced(self, root: Root, policy: MCPAccessPolicy) -> Enforcement | None:
+        if isinstance(root, MCPGroup):
+            return self._groups.enforced(root, policy)
+        return self._servers.enforced(root, policy)
+
+    def _observed(self, policy: MCPAccessPolicy, roots: list[Root]) -> Watched | None:
         if not policy.spec.is_observed:
             return None
         name = f"{policy.metadata.namespace}/{policy.metadata.name}"
-        reports = [
-            it for server in servers for it in self._servers.observed(server) if it.policy == name
-        ]
+        reports = [it for root in roots for it in self._counted(root) if it.policy == name]
         return Watched(sum(it.allow for it in reports), sum(it.deny for it in reports))
 
+    def _counted(self, root: Root) -> tuple[ObservedReport, ...]:
+        if isinstance(root, MCPGroup):
+            return self._groups.observed(root)
+        return self._servers.observed(root)
 
-def _name(server: MCPServer, own: str) -> str:
-    namespace, name = server.metadata.namespace, server.metadata.name
-    return name if namespace == own else f"{namespace}/{name}"
+
+def _place(root: Root, own: str) -> tuple[str, str]:
+    """Its kind, and its name as a policy in `own` writes it."""
+    namespace, name = root.metadata.namespace, root.metadata.name
+    return kind_of(root), name if namespace == own else f"{namespace}/{name}"

@@ -1,6 +1,6 @@
 """Reconcile one MCPAccessToken: it has no children, only a status.
 
-Its hash is in the documents of the servers that it opens; here it is only said whether it is
+Its hash is in the documents of what it opens; here it is only said whether it is
 accepted and how far it is in force.
 """
 
@@ -8,14 +8,19 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from .api import Invalid, MCPAccessToken, MCPServer
+from .api import Invalid, MCPAccessPolicy, MCPAccessToken, MCPGroup, MCPServer
 from .cache import Cache
 from .controller import Key
+from .group import Groups
 from .models import Models
 from .observe import Observer
 from .publish import Publisher
-from .render.tokens import is_restricted_to, opening
+from .render.members import MemberView, admitting
+from .render.memberships import members
+from .render.meta import Root
+from .render.tokens import is_restricted_to, named, opening
 from .resources import TOKENS, Manifest
+from .rolls import Roll, Rolls
 from .server import Servers
 from .status import Enforcement, invalid_status, token_status
 from .token_book import Book, write_book
@@ -47,6 +52,8 @@ class Tokens:
         cache: Cache,
         models: Models,
         servers: Servers,
+        groups: Groups,
+        rolls: Rolls,
         observer: Observer,
         publisher: Publisher,
         books: Books,
@@ -55,6 +62,8 @@ class Tokens:
         self._cache = cache
         self._models = models
         self._servers = servers
+        self._groups = groups
+        self._rolls = rolls
         self._observer = observer
         self._publisher = publisher
         self._books = books
@@ -80,25 +89,55 @@ class Tokens:
         """None: the status that stands is the last word for now."""
         before = manifest.get("status", {})
         refusal = self._books.current.refused.get(token.metadata.uid)
-        opened = self._opened(token) if refusal is None else []
-        enforced = [self._servers.enforced(server, token) for server in opened]
+        opened = self._opened(token) if refusal is None else ()
+        enforced = [self._enforced(root, token) for root in opened]
         if None in enforced and before.get("observedGeneration") == token.metadata.generation:
             # After a restart, until the proxies were asked: they will be in a moment.
             return None
         return token_status(
             token,
             refusal=refusal,
+            opens=sum(is_restricted_to(token, root) for root in opened),
             enforced=[it or Enforcement(0, 0, 0) for it in enforced],
             previous=before,
             now=self._now(),
         )
 
-    def _opened(self, token: MCPAccessToken) -> list[MCPServer]:
+    def _enforced(self, root: Root, token: MCPAccessToken) -> Enforcement | None:
+        if isinstance(root, MCPGroup):
+            return self._groups.enforced(root, token)
+        return self._servers.enforced(root, token)
+
+    def _opened(self, token: MCPAccessToken) -> tuple[Root, ...]:
+        """What it is restricted to and named by; of a group its members too."""
         namespaces = self._observer.namespaces()
-        return [
+        rolls = [it for it in self._rolls.current if is_restricted_to(token, it.group)]
+        servers = (
             server
-            for namespace in sorted({it.namespace for it in token.spec.restrictTo})
-            for server in self._models.servers(namespace)
-            if is_restricted_to(token, server)
-            and opening(server, (token,), self._models.policies(namespace), namespaces)
-        ]
+            for server in self._models.every_server()
+            if (is_restricted_to(token, server) or any(_has(roll, server) for roll in rolls))
+            and opening(
+                server,
+                (token,),
+                self._models.policies(server.metadata.namespace),
+                namespaces,
+                self._rolls.links(server),
+            )
+        )
+        groups = (
+            roll.group
+            for roll in rolls
+            if named(roll.group, (token,), self._admitting(roll), namespaces)
+        )
+        return (*servers, *groups)
+
+    def _admitting(self, roll: Roll) -> tuple[MCPAccessPolicy, ...]:
+        found = (
+            MemberView(alias, server, self._models.policies(server.metadata.namespace))
+            for alias, server in members(roll.memberships)
+        )
+        return admitting(roll.group, self._models.policies(roll.group.metadata.namespace), found)
+
+
+def _has(roll: Roll, server: MCPServer) -> bool:
+    return roll.has(server.metadata.namespace, server.metadata.name)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.operator.build import policy_manifest, rule, server_manifest
+from tests.operator.build import group_manifest, policy_manifest, rule, server_manifest
 from tests.operator.reconcilers import CALLERS, TIME, Bench, furnished, running_pod
 
 from ostiary_operator.controller import Key
 from ostiary_operator.render import names
-from ostiary_operator.resources import CONFIG_MAPS, NAMESPACES, PODS, POLICIES, SERVERS
+from ostiary_operator.resources import CONFIG_MAPS, GROUPS, NAMESPACES, PODS, POLICIES, SERVERS
 from ostiary_proxy.config import ObservedReport
 
 LEAVING = {"deletionTimestamp": "2026-07-01T12:00:00Z"}
@@ -287,3 +287,24 @@ def document(bench: Bench) -> dict[str, Any]:
     assert found is not None
     written: dict[str, Any] = json.loads(found["data"]["config.json"])["servers"][0]
     return written
+
+
+async def test_a_group_is_a_target_beside_a_server_with_its_name(bench: Bench) -> None:
+    members = {"members": [{"server": {"name": "notes"}}]}
+    found = policy_manifest(rule())
+    found["spec"]["targetRefs"] = [
+        {"kind": "MCPGroup", "name": "time"},
+        {"kind": "MCPGroup", "name": "gone"},
+    ]
+    bench.see(SERVERS, server_manifest())
+    bench.see(GROUPS, group_manifest(members, name="time", namespace="tools"))
+    bench.see(POLICIES, found)
+    await bench.look()
+    await bench.groups.reconcile(Key(GROUPS, "tools", "time"))
+
+    await bench.judge()
+
+    assert targets(bench) == {"MCPGroup/gone": "0/0", "MCPGroup/time": "0/1"}
+    assert bench.status(CALLERS)["targetCount"] == 1
+    assert "no MCPGroup gone in this namespace" in str(bench.status(CALLERS))
+    assert bench.document["servers"][0].get("policies", []) == []

@@ -3,13 +3,19 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.operator.build import policy_manifest, rule, server_manifest, token_manifest
+from tests.operator.build import (
+    group_manifest,
+    policy_manifest,
+    rule,
+    server_manifest,
+    token_manifest,
+)
 from tests.operator.reconcilers import NOW, Bench, furnished, running_pod
 
 from ostiary_operator.cache import Cache
 from ostiary_operator.controller import Key
 from ostiary_operator.models import Models
-from ostiary_operator.resources import PODS, POLICIES, SERVERS, TOKENS
+from ostiary_operator.resources import GROUPS, PODS, POLICIES, SERVERS, TOKENS
 from ostiary_operator.tokens import Books
 
 CI = Key(TOKENS, "tools", "ci")
@@ -125,3 +131,41 @@ def test_the_book_is_written_anew_only_for_news() -> None:
     cache.lose(TOKENS, first)
     assert books.current.accepted == ()
     assert len(before.accepted) == 1
+
+
+async def test_a_token_of_a_group_opens_its_members_through_it_alone(tmp_path: Path) -> None:
+    everyday = group_manifest(
+        {"members": [{"server": {"name": "time"}}]}, namespace="tools", uid="g-1"
+    )
+    token = token_manifest()
+    token["spec"]["restrictTo"] = [{"kind": "MCPGroup", "namespace": "tools", "name": "everyday"}]
+    async with furnished(tmp_path) as it:
+        it.see(SERVERS, server_manifest())
+        it.see(POLICIES, NAMING)
+        it.see(TOKENS, token)
+        await it.look()
+        alone = hashes(it)
+        it.see(GROUPS, everyday)
+        await it.look()
+        await it.groups.reconcile(Key(GROUPS, "tools", "everyday"))
+        await it.tokens.reconcile(CI)
+
+        assert alone == []
+        assert hashes(it) == ["a" * 64]
+        assert it.document["servers"][0]["tokens"][0]["groups"] == ["g-1"]
+        assert it.status(CI)["opens"] == 1
+        assert it.condition(CI, "Programmed") == ("False", "PartiallyProgrammed")
+
+
+async def test_a_group_that_is_not_there_opens_nothing(tmp_path: Path) -> None:
+    token = token_manifest()
+    token["spec"]["restrictTo"] = [{"kind": "MCPGroup", "namespace": "tools", "name": "time"}]
+    async with furnished(tmp_path) as it:
+        it.see(SERVERS, server_manifest())
+        it.see(POLICIES, NAMING)
+        it.see(TOKENS, token)
+        await it.look()
+        await it.tokens.reconcile(CI)
+
+        assert hashes(it) == []
+        assert it.status(CI)["opens"] == 0

@@ -182,7 +182,8 @@ class MCPAccessTokenStatus(Part):
     observedGeneration: Count | None = None
     """Generation of the object that this status speaks of."""
     opens: Count | None = None
-    """Servers that it is restricted to, exist, and have a policy that names it."""
+    """Servers and groups that it is restricted to, exist, and have a policy that names it; members
+    of a group are not counted with it."""
     enforced: Word | None = None
     """How many of all their pods take the token."""
     conditions: Conditions = None
@@ -193,13 +194,13 @@ class MCPAccessPolicyStatus(Part):
     observedGeneration: Count | None = None
     """Generation of the object that this status speaks of."""
     targetCount: Count | None = None
-    """Servers that the policy speaks of and that exist."""
+    """Servers and groups that the policy speaks of and that exist."""
     enforced: Word | None = None
     """How many of all their pods enforce the policy as it stands."""
     targets: Annotated[
         tuple[TargetStatus, ...] | None, Field(max_length=256, json_schema_extra=keyed("ref"))
     ] = None
-    """The servers, by name, 256 at most."""
+    """The servers and groups, by kind and name, 256 at most."""
     subjects: Subjects | None = None
     """Who is admitted, resolved."""
     observed: ObservedCounts | None = None

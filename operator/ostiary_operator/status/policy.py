@@ -21,11 +21,16 @@ EVERY: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server that the policy selects or names."""
+    """A server or a group that the policy selects or names."""
 
     name: str
     enforcement: Enforcement | None
-    """None: there is no such server."""
+    """None: there is none."""
+    kind: str = SERVER_KIND
+
+    @property
+    def ref(self) -> str:
+        return f"{self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def policy_status(
 ) -> dict[str, Any]:
     """`problems`: of an invalid policy, whose usable rest is `policy`; `issuers`: the settings';
     `silent`: what is wrong with an issuer of them; `misplaced`: a ceiling not in their place."""
-    ordered = sorted(targets, key=lambda it: it.name)
+    ordered = sorted(targets, key=lambda it: it.ref)
     generation = policy.metadata.generation
     found = [it.enforcement for it in ordered if it.enforcement is not None]
     pods, enforcing = sum(it.pods for it in found), sum(it.enforcing for it in found)
@@ -81,7 +86,7 @@ def policy_status(
 def _target(
     target: Target, *, generation: int, previous: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
-    ref = f"{SERVER_KIND}/{target.name}"
+    ref = target.ref
     listed: list[Mapping[str, Any]] = list(previous.get("targets") or ())
     before = next((it for it in listed if it.get("ref") == ref), {})
     verdicts = {Type.ACCEPTED: _accepted_target(target)}
@@ -103,7 +108,7 @@ def _accepted_target(target: Target) -> Verdict:
     if target.enforcement is not None:
         return Verdict("True", Reason.ACCEPTED)
     return Verdict(
-        "False", Reason.TARGET_NOT_FOUND, f"no {SERVER_KIND} {target.name} in this namespace"
+        "False", Reason.TARGET_NOT_FOUND, f"no {target.kind} {target.name} in this namespace"
     )
 
 
@@ -169,12 +174,12 @@ def _accepted(
             f"the cluster's settings do not name the issuer {', '.join(strange)}: entries that do "
             "match nobody; the others are in force",
         )
-    missing = [it.name for it in targets if it.enforcement is None]
+    missing = [f"{it.kind} {it.name}" for it in targets if it.enforcement is None]
     if missing:
         return Verdict(
             "False",
             Reason.TARGET_NOT_FOUND,
-            f"no {SERVER_KIND} {', '.join(missing)} in this namespace; the others are covered",
+            f"no {', '.join(missing)} in this namespace; the others are covered",
         )
     if not targets:
         chosen = "namespaces have" if policy.spec.is_ceiling else "selector matches"

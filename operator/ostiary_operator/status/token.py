@@ -15,11 +15,12 @@ def token_status(
     token: MCPAccessToken,
     *,
     refusal: Refusal | None,
+    opens: int,
     enforced: Sequence[Enforcement],
     previous: Mapping[str, Any],
     now: datetime,
 ) -> dict[str, Any]:
-    """`enforced`: of each server that it opens."""
+    """`opens`: what it is restricted to; `enforced`: of each of these, and of a group's members."""
     generation = token.metadata.generation
     pods, taking = sum(it.pods for it in enforced), sum(it.enforcing for it in enforced)
     accepted = Verdict("True", Reason.ACCEPTED)
@@ -33,7 +34,7 @@ def token_status(
     )
     expired = token.spec.expires <= now.timestamp()
     verdicts = {
-        Type.READY: _ready(accepted, programmed, expired=expired, opens=len(enforced), token=token),
+        Type.READY: _ready(accepted, programmed, expired=expired, opens=opens, token=token),
         Type.ACCEPTED: accepted,
         Type.PROGRAMMED: programmed,
     }
@@ -41,7 +42,7 @@ def token_status(
         verdicts[Type.STALLED] = Verdict("True", Reason.INVALID_SPEC, refusal.message)
     return {
         "observedGeneration": generation,
-        "opens": len(enforced),
+        "opens": opens,
         "enforced": f"{taking}/{pods}",
         "conditions": write(
             verdicts,

@@ -14,7 +14,14 @@ NOW = datetime(2029, 12, 1, tzinfo=UTC)
 def said(
     *enforced: Enforcement, refusal: Refusal | None = None, now: datetime = NOW, **given: Any
 ) -> dict[str, Any]:
-    return token_status(token(**given), refusal=refusal, enforced=enforced, previous={}, now=now)
+    return token_status(
+        token(**given),
+        refusal=refusal,
+        opens=len(enforced),
+        enforced=enforced,
+        previous={},
+        now=now,
+    )
 
 
 def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
