@@ -5,6 +5,7 @@ Sentences only: nothing is decided here.
 
 from collections.abc import Iterable, Iterator
 
+from ostiary_operator.api import SERVER_KIND
 from ostiary_operator.status.pinning import drifted, suspected
 from ostiary_proxy.config import Server, ServerReport
 from ostiary_proxy.policy import Caller, Deny, Target, compile_rules, decide
@@ -39,7 +40,7 @@ def missing_targets(manifests: Manifests) -> Iterator[str]:
     for key, policy in manifests.policies.items():
         namespace = policy.metadata.namespace
         for number, ref in enumerate(policy.spec.targetRefs or ()):
-            if f"{namespace}/{ref.name}" not in manifests.servers:
+            if ref.kind == SERVER_KIND and f"{namespace}/{ref.name}" not in manifests.servers:
                 yield (
                     f"MCPAccessPolicy {key}: spec.targetRefs[{number}] names the MCPServer "
                     f"{namespace}/{ref.name}, which is not in this folder."

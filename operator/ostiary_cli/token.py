@@ -21,6 +21,7 @@ import yaml
 from ostiary_operator.api import (
     API_VERSION,
     GROUP,
+    GROUP_KIND,
     SERVER_KIND,
     TOKEN_KIND,
     TOKEN_PLURAL,
@@ -46,10 +47,12 @@ class Wish:
     name: str
     namespace: str
     opens: tuple[str, ...]
-    """SERVER, NAMESPACE/SERVER or NAMESPACE/*."""
+    """MCPServers: SERVER, NAMESPACE/SERVER or NAMESPACE/*."""
     expires: str
     """A span such as 90d, or a time."""
     user: str = ""
+    groups: tuple[str, ...] = ()
+    """MCPGroups, written as the servers in `opens`."""
 
 
 def create(wish: Wish, folder: Path | None, now: datetime) -> str:
@@ -82,7 +85,11 @@ def manifest_of(wish: Wish, digest: str, now: datetime) -> dict[str, Any]:
             **({"user": wish.user} if wish.user else {}),
             "sha256": digest,
             "expirationTime": expiry(wish.expires, now).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "restrictTo": [_restriction(it, wish.namespace) for it in dict.fromkeys(wish.opens)],
+            "restrictTo": [
+                _restriction(kind, it, wish.namespace)
+                for kind, places in ((SERVER_KIND, wish.opens), (GROUP_KIND, wish.groups))
+                for it in dict.fromkeys(places)
+            ],
         },
     }
 
@@ -107,9 +114,9 @@ def expiry(text: str, now: datetime) -> datetime:
     return end
 
 
-def _restriction(place: str, own: str) -> dict[str, str]:
+def _restriction(kind: str, place: str, own: str) -> dict[str, str]:
     namespace, _, name = place.rpartition("/")
-    return {"kind": SERVER_KIND, "namespace": namespace or own, "name": name}
+    return {"kind": kind, "namespace": namespace or own, "name": name}
 
 
 def _write(folder: Path, wish: Wish, manifest: Mapping[str, Any]) -> Path:
@@ -196,7 +203,13 @@ def _of_folder(folder: Path) -> dict[str, Any]:
 
 
 def _places(spec: Mapping[str, Any]) -> list[str]:
-    return [f"{it['namespace']}/{it['name']}" for it in spec["restrictTo"]]
+    return [_place(it) for it in spec["restrictTo"]]
+
+
+def _place(entry: Mapping[str, str]) -> str:
+    """A server by its place alone, as they always were; another kind with its own word."""
+    place = f"{entry['namespace']}/{entry['name']}"
+    return place if entry["kind"] == SERVER_KIND else f"{entry['kind']}:{place}"
 
 
 def _state(manifest: Mapping[str, Any], now: datetime) -> str:
@@ -238,5 +251,8 @@ def run(arguments: Any, now: datetime) -> Sequence[str]:
         if folder is not None:
             raise CallFailed("--personal: write --user NAME, a folder has no users", code=WRONG)
         user = kubectl.own_name()
-    wish = Wish(arguments.name, namespace, tuple(arguments.opens), arguments.expires, user)
+    opens, groups = tuple(arguments.opens), tuple(arguments.groups)
+    if not (opens or groups):
+        raise CallFailed("say what it opens: --for SERVER, or --for-group GROUP", code=WRONG)
+    wish = Wish(arguments.name, namespace, opens, arguments.expires, user, groups)
     return [create(wish, folder, now)]

@@ -36,9 +36,19 @@ def _create(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--for",
         dest="opens",
         action="append",
-        required=True,
+        default=[],
         metavar="SERVER",
-        help="what it opens: SERVER, NAMESPACE/SERVER, or NAMESPACE/* for all there; repeatable",
+        help="what it opens: SERVER, NAMESPACE/SERVER, or NAMESPACE/* for all there; repeatable; "
+        "this or --for-group is needed",
+    )
+    create.add_argument(
+        "--for-group",
+        dest="groups",
+        action="append",
+        default=[],
+        metavar="GROUP",
+        help="an MCPGroup that it opens, written alike: its members too, through the group alone; "
+        "repeatable",
     )
     create.add_argument(
         "--expires", default="90d", metavar="SPAN", help="90d, 12h or a time (default %(default)s)"

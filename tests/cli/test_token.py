@@ -115,6 +115,28 @@ def test_a_persons_token_bears_their_name() -> None:
     assert manifest_of(wish, "a" * 64, NOW)["spec"]["user"] == "alice@example.com"
 
 
+def test_a_groups_token_names_the_group(tmp_path: Path) -> None:
+    wish = Wish("ci", "default", ("time",), "1d", groups=("time", "agents/everyday", "time"))
+    write(tmp_path, a=server("time", "command: [x]"))
+
+    create(wish, tmp_path, NOW)
+
+    (found,) = listed(None, tmp_path, every=False)
+    assert found["spec"]["restrictTo"] == [
+        {"kind": "MCPServer", "namespace": "default", "name": "time"},
+        {"kind": "MCPGroup", "namespace": "default", "name": "time"},
+        {"kind": "MCPGroup", "namespace": "agents", "name": "everyday"},
+    ]
+    assert "default/time,MCPGroup:default/time,MCPGroup:agents/everyday" in table([found], NOW)
+
+
+def test_a_token_that_opens_nothing_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["token", "create", "ci", "-f", str(tmp_path)]) == 2
+    assert "--for-group GROUP" in capsys.readouterr().err
+
+
 def test_the_list_shows_whose_for_what_and_until_when(tmp_path: Path) -> None:
     write(tmp_path, a=server("time", "command: [x]"))
     create(WISH, tmp_path, NOW)

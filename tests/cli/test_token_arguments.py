@@ -12,7 +12,14 @@ def test_a_token_says_what_it_opens() -> None:
 
     assert (found.action, found.name, found.namespace) == ("create", "ci", "tools")
     assert (found.opens, found.expires) == (["time", "shop/*"], "90d")
+    assert found.groups == []
     assert (found.personal, found.user, found.folder) == (False, None, None)
+
+
+def test_a_token_may_be_for_groups() -> None:
+    found = read(["token", "create", "ci", "--for-group", "everyday", "--for-group", "agents/*"])
+
+    assert (found.opens, found.groups) == ([], ["everyday", "agents/*"])
 
 
 def test_a_folder_takes_the_clusters_place() -> None:
@@ -25,7 +32,6 @@ def test_a_folder_takes_the_clusters_place() -> None:
     [
         [],
         ["create"],
-        ["create", "ci"],
         ["create", "ci", "--for", "time", "--personal", "--user", "alice"],
         ["revoke"],
         ["show", "ci"],

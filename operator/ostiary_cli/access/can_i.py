@@ -100,7 +100,7 @@ def _token_not_taken(standing: Standing, server: MCPServer, who: Asker) -> tuple
         why = next((it for it in standing.notes if f"MCPAccessToken {key} " in it), "it is refused")
         return "TokenRefused", why
     if not is_restricted_to(token, server):
-        opens = ", ".join(f"{it.namespace}/{it.name}" for it in token.spec.restrictTo)
+        opens = ", ".join(f"{it.kind} {it.namespace}/{it.name}" for it in token.spec.restrictTo)
         return "TokenElsewhere", f"spec.restrictTo of MCPAccessToken {key} names {opens} alone"
     if token not in standing.opened_by(server):
         return "NotAdmitted", f"No rule of a policy of this server names MCPAccessToken {key}"

@@ -166,6 +166,7 @@ def _servers(
         for standing in (old, new)
         for policy in standing.policies.values()
         for ref in policy.spec.targetRefs or ()
+        if ref.kind == SERVER_KIND
     }
     for key in sorted(named - {*old.servers, *new.servers}):
         namespace, _, name = key.partition("/")

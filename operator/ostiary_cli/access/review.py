@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from ostiary_operator.api import SERVER_KIND, MCPAccessToken, MCPServer, Reason, Type
+from ostiary_operator.api import GROUP_KIND, SERVER_KIND, MCPAccessToken, MCPServer, Reason, Type
 from ostiary_operator.api.limits import ServerTools
 from ostiary_operator.api.token import EVERY
 from ostiary_operator.render.selection import granting
@@ -21,6 +21,7 @@ Severity = Literal["high", "medium", "low"]
 ORDER: Final = ("high", "medium", "low")
 ENDS_SOON: Final = timedelta(days=14)
 OLD: Final = timedelta(days=180)
+_EVERY: Final = {SERVER_KIND: "every server", GROUP_KIND: "every group"}
 PIN: Final = "pin"
 
 
@@ -155,11 +156,14 @@ def _token(standing: Standing, token: MCPAccessToken, now: datetime) -> Iterator
     if token.metadata.creationTimestamp and token.metadata.created <= now - OLD:
         message = f"the same secret since {token.metadata.creationTimestamp}"
         yield "medium", "Old", message, another
-    wide = [it.namespace for it in token.spec.restrictTo if it.name == EVERY]
+    wide = [it for it in token.spec.restrictTo if it.name == EVERY]
     if wide:
-        message = f"it is good for every server of {', '.join(wide)} that names it"
-        yield "medium", "Wide", message, "restrictTo with the servers that it is for"
+        all_of = ", ".join(f"{_EVERY[it.kind]} of {it.namespace}" for it in wide)
+        message = f"it is good for {all_of} that names it"
+        yield "medium", "Wide", message, "restrictTo with the names that it is for"
     opens = any(token in standing.opened_by(server) for server in standing.servers.values())
+    # Groups are not read here: what one opens is not known, and not called nothing.
+    opens = opens or any(it.kind == GROUP_KIND for it in token.spec.restrictTo)
     if not opens:
         message = "it opens no server: no policy of those that it names speaks of it"
         yield "low", "Unused", message, "a rule with tokens or users; or revoke it"

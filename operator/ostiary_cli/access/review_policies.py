@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from ostiary_operator.api import LABEL_NAMESPACE_NAME, MCPAccessPolicy
+from ostiary_operator.api import LABEL_NAMESPACE_NAME, SERVER_KIND, MCPAccessPolicy
 from ostiary_operator.api.policy import AccessRule
 from ostiary_operator.api.subjects import From
 from ostiary_operator.render.selection import entries, namespaces_of, selects
@@ -47,7 +47,7 @@ def _policy(standing: Standing, policy: MCPAccessPolicy) -> Iterator[Said]:
 def _reach(standing: Standing, policy: MCPAccessPolicy) -> Iterator[Said]:
     namespace = policy.metadata.namespace
     for ref in policy.spec.targetRefs or ():
-        if f"{namespace}/{ref.name}" not in standing.servers:
+        if ref.kind == SERVER_KIND and f"{namespace}/{ref.name}" not in standing.servers:
             message = f"there is no MCPServer {namespace}/{ref.name}"
             yield "low", "TargetNotFound", message, "the name of a server that is there"
     if policy.spec.targetRefs is None and not any(

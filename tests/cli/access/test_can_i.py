@@ -92,7 +92,7 @@ PLANNER = "system:serviceaccount:agents:planner"
         (("call", "get_time", "--as", "token:tools:ci"), 0, "by tools/read machines"),
         (("call", "get_time", "--as", "token:tools:ended"), 1, "TokenRefused"),
         (("call", "get_time", "--as", "token:tools:none"), 1, "TokenUnknown"),
-        (("call", "get_time", "--as", "token:tools:away"), 1, "names shop/other alone"),
+        (("call", "get_time", "--as", "token:tools:away"), 1, "names MCPServer shop/other alone"),
         (("call", "get_time", "--as", "token:tools:stranger"), 1, "No rule of a policy of this"),
         (("read", "time://now", "--as", "token:tools:alices"), 0, "by tools/read people"),
     ],

@@ -201,3 +201,22 @@ def test_a_ceiling_that_cannot_be_read_is_closed_over_everything() -> None:
     assert parsed.usable.spec.namespaces is not None
     assert parsed.usable.spec.namespaces.from_ == "All"
     assert parsed.usable.spec.deny is not None
+
+
+def test_rules_that_name_members_stand_in_an_invalid_policy_on_groups_alone() -> None:
+    """A rule that would be wider without the word falls; the denials stand in either case."""
+    member = rule({"anonymous": {}}, name="a", allow={"tools": ["*"], "servers": ["clock"]})
+    broken = rule({"anonymous": {}}, name="b", when="(")
+    deny = [{"tools": ["x"]}]
+    refs = [{"kind": "MCPGroup", "name": "everyday"}]
+    on_groups = policy_manifest(member, broken, target=None, targetRefs=refs, deny=deny)
+    on_servers = policy_manifest(member, rule(name="c"), deny=deny)
+
+    of_groups, of_servers = parse_policy(on_groups), parse_policy(on_servers)
+
+    assert isinstance(of_groups, Invalid)
+    assert isinstance(of_servers, Invalid)
+    for found, kept in ((of_groups, ["a"]), (of_servers, ["c"])):
+        assert found.usable is not None
+        assert [it.name for it in found.usable.spec.rules or ()] == kept
+        assert found.usable.spec.deny

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.operator.build import STDIO, policy, rule, server, stdio
+from tests.operator.build import STDIO, group, policy, rule, server, stdio
 
 from ostiary_operator.render.policies import filter_of, policies_of, rate_of
 from ostiary_proxy import config
@@ -125,3 +125,14 @@ def test_effects_and_limits_of_a_server_are_rendered() -> None:
     assert given.spec.limits is not None
     assert rate_of(given.spec.limits.perCaller) == config.Rate(requestsPerSecond=20, burst=25)
     assert filter_of(stdio()) == config.ToolFilter()
+
+
+def test_the_members_that_a_groups_rule_speaks_of_are_its_aliases() -> None:
+    clocks = rule({"anonymous": {}}, allow={"tools": ["*"], "servers": ["clock*"]})
+    refs = [{"kind": "MCPGroup", "name": "everyday"}]
+    narrowing = policy(clocks, namespace="agents", target=None, targetRefs=refs)
+
+    (found,) = policies_of(group(), (narrowing,), KNOWN)
+
+    assert found.rules[0].allow.servers == ("clock*",)
+    assert policies_of(server(name="everyday", namespace="agents"), (narrowing,), KNOWN) == ()

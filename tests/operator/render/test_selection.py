@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.operator.build import STDIO, accounts, policy, rule, server, stdio
+from tests.operator.build import STDIO, accounts, group, policy, rule, server, stdio
 
 from ostiary_operator.api import MCPAccessPolicy
 from ostiary_operator.api.fields import LabelSelector, Namespaces
@@ -158,3 +158,15 @@ def test_neither_a_ceiling_nor_an_observed_policy_lets_anybody_in() -> None:
 
     assert granting([top(), watching, granting_one], stdio()) == (granting_one,)
     assert callers(stdio(), [top(), watching], NAMESPACES) == 0
+
+
+def test_a_group_is_named_and_never_selected() -> None:
+    refs = [{"kind": "MCPGroup", "name": "everyday"}]
+    labelled = group(labels={"a": "1"})
+    named = policy(rule(), namespace="agents", target=None, targetRefs=refs)
+    every = policy(rule(), namespace="agents", selector={})
+    alike = policy(rule(), namespace="agents", target="everyday")
+    elsewhere = policy(rule(), target=None, targetRefs=refs)
+
+    assert selecting((named, every, alike, elsewhere), labelled, NAMESPACES) == (named,)
+    assert not selects(named, server(name="everyday", namespace="agents"), NAMESPACES)

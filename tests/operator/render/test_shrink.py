@@ -6,6 +6,7 @@ import pytest
 from tests.operator.build import ENV, SETTINGS, accounts, group, policy, rule, server, stdio
 
 from ostiary_operator.render import ServerView, gateway
+from ostiary_operator.render.group_links import group_link
 from ostiary_operator.render.members import MemberView
 from ostiary_operator.render.proxy_config import is_too_large, render
 from ostiary_operator.render.shrink import bounded
@@ -49,6 +50,18 @@ def test_of_access_tokens_only_those_stand_that_stood_and_are_wanted() -> None:
     assert result.too_large
     assert [it.name for it in result.document.servers[0].tokens] == ["b"]
     assert bounded(wanted, None).document.servers[0].tokens == ()
+
+
+def test_a_group_that_is_left_is_left_and_a_new_one_waits() -> None:
+    old, kept, new = (group_link(group(name=name), "time") for name in ("old", "kept", "new"))
+    last, wanted = document(policy(rule())), document(policy(rule(), HUGE), generation=2)
+    before, after = (
+        it.model_copy(update={"servers": (it.servers[0].model_copy(update={"groups": links}),)})
+        for it, links in ((last, (old, kept)), (wanted, (kept, new)))
+    )
+
+    assert bounded(after, before).document.servers[0].groups == (kept,)
+    assert bounded(after, None).document.servers[0].groups == ()
 
 
 def rules_of(found: ProxyConfig) -> dict[str, Any]:

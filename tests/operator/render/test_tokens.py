@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.operator.build import accounts, policy, rule, server, token
+from tests.operator.build import accounts, group, policy, rule, server, token, token_manifest
 
-from ostiary_operator.render.tokens import opening, render_tokens
+from ostiary_operator.api import Invalid, parse_token
+from ostiary_operator.render.group_links import group_link
+from ostiary_operator.render.tokens import is_restricted_to, opening, render_tokens, through
 
 NAMESPACES = {"tools": {"team": "a"}, "shop": {"team": "b"}, "ops": {"team": "a"}}
 
@@ -82,6 +84,69 @@ def test_a_policy_that_only_observes_ships_no_hash() -> None:
     observing = policy(rule(tokens_entry("ci")), mode="Observe")
 
     assert opening(server(), (token(),), (observing,), NAMESPACES) == ()
+
+
+def of_groups(*names: str, **given: Any) -> Any:
+    """Restricted to these groups in the namespace agents."""
+    manifest = token_manifest(**given)
+    manifest["spec"]["restrictTo"] = [
+        {"kind": "MCPGroup", "namespace": "agents", "name": name} for name in names
+    ]
+    parsed = parse_token(manifest)
+    assert not isinstance(parsed, Invalid), str(parsed)
+    return parsed
+
+
+LINKS = tuple(
+    group_link(group(name=name, uid=name), "time") for name in ("everyday", "other", "third")
+)
+NAMED = policy(rule(tokens_entry("*")))
+
+
+@pytest.mark.parametrize(
+    ("names", "ways"),
+    [
+        (("everyday",), ("everyday",)),
+        (("third", "everyday"), ("everyday", "third")),
+        (("*",), ("everyday", "other", "third")),
+        (("gone",), None),
+        (("time",), None),
+    ],
+)
+def test_a_groups_token_is_shipped_to_members_with_its_ways_in(
+    names: tuple[str, ...], ways: tuple[str, ...] | None
+) -> None:
+    found = opening(server(), (of_groups(*names),), (NAMED,), NAMESPACES, LINKS)
+
+    assert [it.groups for it in render_tokens(server(), found, LINKS)] == ([ways] if ways else [])
+    assert opening(server(), (of_groups(*names),), (NAMED,), NAMESPACES) == ()
+
+
+def test_one_that_names_the_server_too_comes_from_anywhere() -> None:
+    manifest = token_manifest()
+    group_ = {"kind": "MCPGroup", "namespace": "agents", "name": "everyday"}
+    manifest["spec"]["restrictTo"].append(group_)
+    both = parse_token(manifest)
+    assert not isinstance(both, Invalid)
+
+    (shipped,) = render_tokens(server(), (both,), LINKS)
+
+    assert shipped.groups == ()
+
+
+def test_a_members_policy_has_to_name_a_groups_token_too() -> None:
+    other = policy(rule(tokens_entry("else")))
+
+    assert opening(server(), (of_groups("everyday"),), (other,), NAMESPACES, LINKS) == ()
+
+
+def test_kinds_are_told_apart() -> None:
+    of_server = token(restrict=("agents/everyday",))
+
+    assert is_restricted_to(of_groups("everyday"), group())
+    assert not is_restricted_to(of_server, group())
+    assert through(of_server, LINKS) == ()
+    assert not is_restricted_to(of_groups("time"), server(namespace="agents"))
 
 
 def test_hashes_are_shipped_in_order_and_nothing_else_of_them() -> None:
