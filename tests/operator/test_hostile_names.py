@@ -15,8 +15,7 @@ import pytest
 from prometheus_client import generate_latest
 from tests.operator.build import rule, server_manifest
 from tests.operator.cluster_state import report
-from tests.operator.reconcilers import POD, TIME, Bench, furnished
-from tests.operator.test_server import answering
+from tests.operator.reconcilers import POD, TIME, Bench, answering, furnished
 from tests.proxy.conditions import until
 
 from ostiary_operator.logs import JsonFormatter
