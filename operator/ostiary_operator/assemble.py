@@ -80,16 +80,19 @@ class Operator:
         self._servers, self._groups = self._make_roots()
         self._policies = self._make_policies()
         self._tokens = self._make_tokens()
-        self.controller = Controller(
-            cluster=cluster,
-            cache=cache,
+        self.controller = self._make_controller()
+
+    def _make_controller(self) -> Controller:
+        return Controller(
+            cluster=self._cluster,
+            cache=self.cache,
             queue=self.queue,
-            metrics=metrics,
+            metrics=self._metrics,
             watched=WATCHED,
             roots=ROOTS,
             route=self._router.route,
             reconcile=self._reconcile,
-            resync_seconds=env.resyncSeconds,
+            resync_seconds=self._env.resyncSeconds,
         )
 
     def _make_trust(self) -> Trust:

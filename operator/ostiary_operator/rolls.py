@@ -3,7 +3,7 @@
 Reads the models and the labels of namespaces; what makes a member is `render.memberships`' word.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ostiary_proxy.config import GroupLink
@@ -22,13 +22,6 @@ class Roll:
     group: MCPGroup
     memberships: tuple[Membership, ...]
 
-    def has(self, namespace: str, name: str) -> bool:
-        """Whether that server is a member."""
-        return any(
-            it.state == "Accepted" and (it.namespace, it.name) == (namespace, name)
-            for it in self.memberships
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -43,6 +36,8 @@ class Rolls:
         self._namespaces = namespaces
         self._read: _Read | None = None
         self._rolls: tuple[Roll, ...] = ()
+        self._having: dict[tuple[str, str], tuple[Roll, ...]] = {}
+        """By namespace and name of a member."""
 
     @property
     def current(self) -> tuple[Roll, ...]:
@@ -56,6 +51,7 @@ class Rolls:
             self._rolls = tuple(
                 Roll(group, memberships(group, read.servers, read.namespaces)) for group in groups
             )
+            self._having = _by_member(self._rolls)
         return self._rolls
 
     def of(self, namespace: str, name: str) -> Roll | None:
@@ -67,9 +63,18 @@ class Rolls:
 
     def having(self, namespace: str, name: str) -> tuple[Roll, ...]:
         """The rolls of the groups that the server with this name is a member of."""
-        return tuple(roll for roll in self.current if roll.has(namespace, name))
+        return self._having.get((namespace, name), ()) if self.current else ()
 
     def links(self, server: MCPServer) -> tuple[GroupLink, ...]:
         """What the server's document says of its groups."""
-        it = server.metadata
-        return links(it.namespace, it.name, [(one.group, one.memberships) for one in self.current])
+        place = server.metadata.namespace, server.metadata.name
+        return links(*place, [(one.group, one.memberships) for one in self.having(*place)])
+
+
+def _by_member(rolls: Iterable[Roll]) -> dict[tuple[str, str], tuple[Roll, ...]]:
+    found: dict[tuple[str, str], tuple[Roll, ...]] = {}
+    for roll in rolls:
+        for it in roll.memberships:
+            if it.state == "Accepted":
+                found[it.namespace, it.name] = (*found.get((it.namespace, it.name), ()), roll)
+    return found

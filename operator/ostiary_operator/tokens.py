@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from .api import Invalid, MCPAccessPolicy, MCPAccessToken, MCPGroup, MCPServer
+from .api import Invalid, MCPAccessPolicy, MCPAccessToken, MCPGroup
 from .cache import Cache
 from .controller import Key
 from .group import Groups
@@ -112,10 +112,14 @@ class Tokens:
         """What it is restricted to and named by; of a group its members too."""
         namespaces = self._observer.namespaces()
         rolls = [it for it in self._rolls.current if is_restricted_to(token, it.group)]
+        reached = {(it.namespace, it.name) for roll in rolls for it in roll.memberships}
         servers = (
             server
             for server in self._models.every_server()
-            if (is_restricted_to(token, server) or any(_has(roll, server) for roll in rolls))
+            if (
+                is_restricted_to(token, server)
+                or (server.metadata.namespace, server.metadata.name) in reached
+            )
             and opening(
                 server,
                 (token,),
@@ -137,7 +141,3 @@ class Tokens:
             for alias, server in members(roll.memberships)
         )
         return admitting(roll.group, self._models.policies(roll.group.metadata.namespace), found)
-
-
-def _has(roll: Roll, server: MCPServer) -> bool:
-    return roll.has(server.metadata.namespace, server.metadata.name)

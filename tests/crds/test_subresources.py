@@ -5,9 +5,18 @@ from typing import Any
 
 import pytest
 from e2e.cluster.kubectl import Kubectl
-from tests.operator.build import HTTP, http, policy, policy_manifest, rule, server_manifest
+from tests.operator.build import (
+    HTTP,
+    group_manifest,
+    http,
+    policy,
+    policy_manifest,
+    rule,
+    server_manifest,
+)
 from tests.operator.cluster_state import NOW, healthy
 
+from ostiary_operator.api.status import MCPGroupStatus
 from ostiary_operator.status import Enforcement, Target, policy_status, server_status
 
 pytestmark = pytest.mark.usefixtures("crds")
@@ -52,6 +61,41 @@ def test_a_servers_status_is_kept_and_shown(kubectl: Kubectl, namespace: str) ->
     }
 
 
+def test_a_groups_status_is_kept_and_shown(kubectl: Kubectl, namespace: str) -> None:
+    made(kubectl, namespace, group_manifest())
+    member = {"server": "tools/time", "alias": "time", "state": "NoConsent", "message": "ask"}
+    status = {
+        "observedGeneration": 1,
+        "url": "http://everyday-group.agents.svc/mcp",
+        "servers": "0/1",
+        "members": [member],
+        "tools": {"count": 0, "digest": "sha256:none"},
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "False",
+                "reason": "Progressing",
+                "message": "",
+                "lastTransitionTime": "2026-07-01T12:00:00Z",
+            }
+        ],
+    }
+    MCPGroupStatus.model_validate(status, strict=False)
+
+    write_status(kubectl, namespace, "mcpgroup/everyday", status)
+
+    assert kubectl.get("mcpgroup", "everyday", namespace)["status"] == status
+    shown = columns(kubectl, namespace, "ogroup")
+    del shown["AGE"]
+    assert shown == {
+        "NAME": "everyday",
+        "READY": "False",
+        "SERVERS": "0/1",
+        "TOOLS": "0",
+        "URL": "http://everyday-group.agents.svc/mcp",
+    }
+
+
 def test_a_policys_status_is_kept_and_shown(kubectl: Kubectl, namespace: str) -> None:
     made(kubectl, namespace, policy_manifest(rule()))
     status = policy_status(
@@ -86,11 +130,13 @@ def test_nothing_is_defaulted_into_the_users_object(kubectl: Kubectl, namespace:
     assert kubectl.get("mcpserver", "time", namespace)["spec"] == HTTP
 
 
-def test_both_kinds_are_listed_by_our_category(kubectl: Kubectl, namespace: str) -> None:
+def test_every_kind_is_listed_by_our_category(kubectl: Kubectl, namespace: str) -> None:
+    made(kubectl, namespace, group_manifest())
     made(kubectl, namespace, server_manifest(HTTP))
     made(kubectl, namespace, policy_manifest(rule()))
 
     assert kubectl("-n", namespace, "get", "ostiary", "-o", "name").split() == [
         "mcpaccesspolicy.ostiary.dev/callers",
+        "mcpgroup.ostiary.dev/everyday",
         "mcpserver.ostiary.dev/time",
     ]

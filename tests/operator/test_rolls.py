@@ -44,7 +44,6 @@ def test_both_sides_find_each_other() -> None:
     (roll,) = kept.rolls.having("tools", "time")
 
     assert roll == kept.rolls.of("agents", "everyday")
-    assert roll.has("tools", "time")
     assert kept.rolls.having("tools", "notes") == ()
     assert [it.name for it in kept.rolls.links(server(OPEN))] == ["everyday"]
 
