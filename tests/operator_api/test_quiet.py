@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.kubectl import Kubectl
-from e2e.cluster.waiting import eventually
 from tests.operator_api.installed import Launcher, leads
-from tests.operator_api.manifests import condition, policy, server
+from tests.operator_api.manifests import condition, group, policy, server
 from tests.operator_api.silence import deletions_are_done, stays_silent
 
 IDLE_SECONDS = 20
@@ -17,7 +16,7 @@ RESYNC_SECONDS = 2
 
 @pytest.fixture
 def settled(launcher: Launcher, kubectl: Kubectl, namespace: str) -> str:
-    """Servers and a policy whose operator has said all it had to say, and ended."""
+    """Servers, their group and a policy whose operator has said all it had to say, and ended."""
     port = {"streamableHTTP": {"port": 8000}}
     kubectl.apply(
         server(namespace, "time"),
@@ -37,6 +36,7 @@ def settled(launcher: Launcher, kubectl: Kubectl, namespace: str) -> str:
             ],
         ),
         policy(namespace),
+        group(namespace, {"selector": {}}, replicas=2),
     )
     with launcher.running() as running:
         leads(running)
@@ -51,6 +51,12 @@ def settled(launcher: Launcher, kubectl: Kubectl, namespace: str) -> str:
             "mcpaccesspolicy",
             "callers",
             lambda it: it.get("status", {}).get("targetCount") == 2,
+            namespace=namespace,
+        )
+        kubectl.eventually(
+            "mcpgroup",
+            "everyday",
+            lambda it: it.get("status", {}).get("replicas") == 2,
             namespace=namespace,
         )
     return namespace
@@ -68,17 +74,22 @@ def test_a_restart_and_ten_resyncs_write_nothing(
         stays_silent(control_plane, running, IDLE_SECONDS, since=mark)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("mcpserver", "time"), ("mcpaccesspolicy", "callers")])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("mcpserver", "time"), ("mcpgroup", "everyday"), ("mcpaccesspolicy", "callers")],
+)
 def test_the_users_object_is_untouched_but_for_its_status(
     launcher: Launcher, kubectl: Kubectl, namespace: str, kind: str, name: str
 ) -> None:
-    kubectl.apply(server(namespace), policy(namespace), server_side=True)
+    members = group(namespace, {"selector": {}})
+    kubectl.apply(server(namespace), policy(namespace), members, server_side=True)
     before = manifest(kubectl, namespace, kind, name)
 
     with launcher.running() as running:
         leads(running)
         kubectl.eventually(kind, name, lambda it: condition(it, "Ready"), namespace=namespace)
-        eventually(lambda: kubectl.get("deployment", "time", namespace), what="the last child")
+        kubectl.eventually("deployment", "time", bool, namespace=namespace)
+        kubectl.eventually("deployment", "everyday-group", bool, namespace=namespace)
         # The policy's status follows what becomes of the server.
         kubectl.eventually(
             "mcpaccesspolicy",
