@@ -14,7 +14,6 @@ from .members import MemberView, admitting
 from .meta import Manifest, metadata, pod_selector, prefix
 from .network import admin_ingress, common_egress, distinct, own_pods, tcp
 from .peers import Peer, namespace_named, peer, subject_peer
-from .selection import granting
 
 
 def render_gateway_network(
@@ -46,14 +45,11 @@ def _callers(
     group: MCPGroup, members: tuple[MemberView, ...], policies: tuple[MCPAccessPolicy, ...]
 ) -> list[Peer]:
     """`Same` and `own namespace` mean each policy's own: a member's speak of the member's."""
-    transparent = not granting(policies, group)
     return distinct(
         subject_peer(entry, own=policy.metadata.namespace)
         for policy in admitting(group, policies, members)
         for rule in policy.spec.rules or ()
         for entry in rule.from_
-        # Nobody in particular comes through a group only where the group's own policy says so.
-        if entry.anonymous is None or not transparent
     )
 
 

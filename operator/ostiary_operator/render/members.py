@@ -4,16 +4,17 @@ Pure.  Who is a member is decided elsewhere; here are the consenting ones only. 
 lists by the members' own rules, in memory, and each member decides again on a call.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ostiary_operator.api import MCPAccessPolicy, MCPGroup, MCPServer
 from ostiary_operator.api.policy import AccessRule
+from ostiary_operator.api.subjects import From
 from ostiary_proxy import config
 
 from .policies import compiled, filter_of, policies_of
 from .proxy_config import pods_host
-from .selection import Labels, granting, selecting
+from .selection import Labels, admitting_rules, granting, selecting
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,43 @@ def ceilings_over(
 def admitting(
     group: MCPGroup, policies: Iterable[MCPAccessPolicy], members: Iterable[MemberView]
 ) -> tuple[MCPAccessPolicy, ...]:
-    """Whose rules say who comes in: the group's own policies, or without one its members'.  Each
-    once, by namespace and name."""
-    own = granting(policies, group)
-    found = own or [it for one in members for it in granting(_passed(one.policies), one.server)]
-    each = {(it.metadata.namespace, it.metadata.name): it for it in found}
+    """Whose rules say who comes in: the group's own policies, or without one its members'."""
+    return granting(policies, group) or of_members(members)
+
+
+def of_members(
+    members: Iterable[MemberView], *, nobody: bool = False
+) -> tuple[MCPAccessPolicy, ...]:
+    """The members' policies that grant, as far as they count for who comes through the group.  Each
+    once, by namespace and name.  `nobody`: callers without a token too, who come through by the
+    word of a policy on the group alone."""
+    left_out = _is_placed_nobody if nobody else _is_nobody
+    each = {
+        (it.metadata.namespace, it.metadata.name): it
+        for one in members
+        for it in granting(_without(one.policies, left_out), one.server)
+    }
     return tuple(each[key] for key in sorted(each))
+
+
+def callers(
+    group: MCPGroup,
+    members: Iterable[MemberView],
+    policies: Iterable[MCPAccessPolicy],
+    namespaces: Mapping[str, Labels],
+) -> int:
+    """Rules that admit somebody, of the policies that say who comes in; none where no member's
+    does, whatever a policy on the group says."""
+    own = granting(policies, group)
+    beside = admitting_rules(of_members(members, nobody=bool(own)), namespaces)
+    return admitting_rules(own, namespaces) if own and beside else beside
 
 
 def _member(
     member: MemberView, over: tuple[MCPAccessPolicy, ...], namespaces: Mapping[str, Labels]
 ) -> config.Member:
     server = member.server
-    own = policies_of(server, _passed(member.policies), namespaces)
+    own = policies_of(server, _without(member.policies, _is_placed_nobody), namespaces)
     known = {(policy.namespace, policy.name) for policy in own}
     transport = server.spec.transport
     affinity = transport.sessionAffinity if transport else None
@@ -94,22 +119,32 @@ def _member(
     )
 
 
-def _passed(policies: Iterable[MCPAccessPolicy]) -> list[MCPAccessPolicy]:
-    """Without who is nobody in particular and is known by where he connects from: through a gateway
-    he connects from the gateway."""
-    return [_without_placed_nobody(policy) for policy in policies]
+def _is_nobody(entry: From) -> bool:
+    return entry.anonymous is not None
 
 
-def _without_placed_nobody(policy: MCPAccessPolicy) -> MCPAccessPolicy:
+def _is_placed_nobody(entry: From) -> bool:
+    """Nobody in particular, known by where he connects from: through a gateway he connects from
+    the gateway."""
+    return entry.anonymous is not None and entry.network is not None
+
+
+def _without(
+    policies: Iterable[MCPAccessPolicy], left_out: Callable[[From], bool]
+) -> list[MCPAccessPolicy]:
+    return [_policy_without(policy, left_out) for policy in policies]
+
+
+def _policy_without(policy: MCPAccessPolicy, left_out: Callable[[From], bool]) -> MCPAccessPolicy:
     before = policy.spec.rules or ()
-    rules = tuple(_rule(rule) for rule in before)
+    rules = tuple(_rule_without(rule, left_out) for rule in before)
     if rules == before:
         return policy
     spec = policy.spec.model_copy(update={"rules": rules})
     return policy.model_copy(update={"spec": spec})
 
 
-def _rule(rule: AccessRule) -> AccessRule:
+def _rule_without(rule: AccessRule, left_out: Callable[[From], bool]) -> AccessRule:
     """One that speaks of nobody any more stays: without its rules a ceiling would be none."""
-    kept = tuple(it for it in rule.from_ if it.anonymous is None or it.network is None)
+    kept = tuple(entry for entry in rule.from_ if not left_out(entry))
     return rule if len(kept) == len(rule.from_) else rule.model_copy(update={"from_": kept})

@@ -93,12 +93,17 @@ def callers(
     namespaces: Mapping[str, Labels],
 ) -> int:
     """Rules that admit somebody; 0 means that nobody may call yet."""
+    return admitting_rules(granting(policies, server), namespaces)
+
+
+def admitting_rules(policies: Iterable[MCPAccessPolicy], namespaces: Mapping[str, Labels]) -> int:
+    """How many rules of these admit somebody."""
     return sum(
         any(
             admits_somebody(entry, own=policy.metadata.namespace, known=namespaces)
             for entry in rule.from_
         )
-        for policy in granting(policies, server)
+        for policy in policies
         for rule in policy.spec.rules or ()
     )
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ostiary_operator.api import LABEL_GROUP, MCPGroup, Reason, Type
 from ostiary_operator.render import gateway, selection
-from ostiary_operator.render.members import admitting
+from ostiary_operator.render.members import callers
 
 from . import ladder
 from .conditions import Verdict, write
@@ -37,6 +37,8 @@ class _Told:
     scene: GroupScene
     members: tuple[Standing, ...]
     callers: int
+    own_policies: tuple[str, ...]
+    """Names of those on the group itself that say who comes in."""
 
     def those(self, *states: str) -> list[Standing]:
         return [it for it in self.members if it.state in states]
@@ -55,7 +57,12 @@ def group_status(
 ) -> dict[str, Any]:
     """`previous` is the whole status that stands; lastTransitionTime comes from there."""
     scene = look(group, observed, previous, now)
-    told = _Told(scene, standings(scene, view.memberships), callers_of(group, view))
+    told = _Told(
+        scene=scene,
+        members=standings(scene, view.memberships),
+        callers=callers(group, view.members, view.policies, view.namespaces),
+        own_policies=tuple(it.metadata.name for it in selection.granting(view.policies, group)),
+    )
     deployment = scene.deployment.get("status", {})
     generation = group.metadata.generation
     ready = told.those("Ready")
@@ -84,18 +91,6 @@ def next_look(group: MCPGroup, observed: Observed, now: datetime) -> float | Non
     """Seconds until the passing of time alone can change the status; None: never."""
     ends = ladder.ends_of_startup(group, observed, now)
     return (min(ends) - now).total_seconds() if ends else None
-
-
-def callers_of(group: MCPGroup, view: gateway.GroupView) -> int:
-    """Rules that admit somebody, of the policies that say who comes in."""
-    return sum(
-        any(
-            selection.admits_somebody(entry, own=policy.metadata.namespace, known=view.namespaces)
-            for entry in rule.from_
-        )
-        for policy in admitting(group, view.policies, view.members)
-        for rule in policy.spec.rules or ()
-    )
 
 
 def _version(scene: GroupScene) -> dict[str, Any]:
@@ -172,12 +167,13 @@ def _down(told: _Told) -> Verdict | None:
 def _nobody_calls(told: _Told) -> Verdict | None:
     if told.callers:
         return None
-    return Verdict(
-        "True",
-        Reason.POLICY_MISSING,
-        "nobody may call yet: write an MCPAccessPolicy beside one of the members; what it grants "
-        "there is granted here",
-    )
+    beside = "write an MCPAccessPolicy beside one of the members; what it grants there"
+    if told.own_policies:
+        named = ", ".join(told.own_policies)
+        message = f"{beside}, and {named} on the group, is granted here"
+    else:
+        message = f"{beside} is granted here"
+    return Verdict("True", Reason.POLICY_MISSING, f"nobody may call yet: {message}")
 
 
 def _some_missing(told: _Told) -> Verdict | None:

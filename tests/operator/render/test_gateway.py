@@ -18,6 +18,7 @@ from ostiary_proxy.config import (
     Server,
     SessionKey,
 )
+from ostiary_proxy.document import check
 
 TWO = {"members": [{"selector": {}}], "replicas": 2}
 OWN = policy(
@@ -214,6 +215,11 @@ def test_what_clients_see_is_as_the_spec_says(spec: dict[str, Any], wanted: Any)
         backend.onMemberFailure,
         backend.discovery,
     )
+
+
+def test_a_gateway_takes_the_document_and_a_sidecar_does_not() -> None:
+    assert list(check(document(), "gateway")) == []
+    assert list(check(document(), "sidecar"))
 
 
 def test_the_same_objects_give_the_same_document() -> None:

@@ -9,6 +9,7 @@ from ostiary_operator.api import MCPServer
 from ostiary_operator.render.members import (
     MemberView,
     admitting,
+    callers,
     ceilings_over,
     own_policies,
     render_members,
@@ -136,3 +137,28 @@ def test_a_policy_that_only_observes_or_caps_admits_nobody() -> None:
     observing = policy(rule(), mode="Observe")
 
     assert admitting(GROUP, (), [member(observing, ceiling(rule()))]) == ()
+
+
+@pytest.mark.parametrize(
+    ("beside", "own", "wanted"),
+    [
+        ([accounts("a")], None, 1),
+        ([accounts("a")], [accounts("a"), accounts("b")], 1),
+        ([accounts("a")], [accounts("a", selector={"matchLabels": {"no": "where"}})], 0),
+        ([{"anonymous": {}}], None, 0),
+        ([{"anonymous": {}}], [{"anonymous": {}}], 1),
+        ([PLACED], [{"anonymous": {}}], 0),
+        ([], [accounts("a")], 0),
+    ],
+    ids=["member", "both", "nobody there", "anonymous", "anonymous both", "by place", "no member"],
+)
+def test_rules_that_admit_somebody_are_counted_where_both_have_one(
+    beside: list[Any], own: list[Any] | None, wanted: int
+) -> None:
+    refs = [{"kind": "MCPGroup", "name": "everyday"}]
+    there = (policy(rule(*beside)),) if beside else ()
+    on_group = policy(rule(*own), namespace="agents", target=None, targetRefs=refs) if own else None
+
+    found = callers(GROUP, [member(*there)], [on_group] if on_group else [], KNOWN)
+
+    assert found == wanted

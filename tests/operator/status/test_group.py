@@ -1,6 +1,7 @@
 """The whole status of a group."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from ostiary_operator.render.gateway import GroupView
 from ostiary_operator.render.memberships import Membership
 from ostiary_operator.status import Conflict, Failure, Observed, Unreachable
 from ostiary_operator.status.conditions import find
-from ostiary_operator.status.group import callers_of, group_status, next_look
+from ostiary_operator.status.group import group_status, next_look
 
 BOTH = view(accepted("time"), accepted("notes"))
 HEALTHY = watched(told(ready("time"), ready("notes", 3)))
@@ -177,26 +178,17 @@ def test_without_a_policy_beside_a_member_nobody_may_call() -> None:
     assert status["callers"] == 0
 
 
-def test_rules_that_admit_somebody_are_counted_where_callers_come_in() -> None:
-    nobody = rule(
-        {
-            "serviceAccounts": {
-                "names": ["a"],
-                "namespaces": {"from": "Selector", "selector": {"matchLabels": {"no": "where"}}},
-            }
-        },
-        name="none",
-    )
-    own = policy(
-        rule(),
-        nobody,
-        namespace="agents",
-        target=None,
-        targetRefs=[{"kind": "MCPGroup", "name": "everyday"}],
-    )
-    seen = GroupView(members=BOTH.members, policies=(own,), namespaces=BOTH.namespaces)
+def on_group(*rules: Any) -> Any:
+    refs = [{"kind": "MCPGroup", "name": "everyday"}]
+    return policy(*rules, name="own", namespace="agents", target=None, targetRefs=refs)
 
-    assert callers_of(GROUP, seen) == 1
+
+def test_whose_word_is_missing_is_said_with_the_groups_own_policies() -> None:
+    seen = replace(view(accepted(), policies=()), policies=(on_group(rule()),))
+
+    assert message(status_of(watched(told(ready())), seen)).endswith(
+        "what it grants there, and own on the group, is granted here"
+    )
 
 
 @pytest.mark.parametrize(
