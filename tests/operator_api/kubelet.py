@@ -31,6 +31,7 @@ class Pod:
     address: str
     folder: Path
     process: "subprocess.Popen[bytes] | None" = None
+    role: str = "sidecar"
     heard: list[str] = field(default_factory=list)
     """Values of the annotation, each as it came."""
     deaf: int = 0
@@ -43,6 +44,8 @@ class Kubelet:
     namespace: str
     folder: Path
     node: str
+    prefix: str = "time"
+    """Of the names of config and keys: a server's name, or `<name>-group`."""
     pods: dict[str, Pod] = field(default_factory=dict)
 
     def until(self, holds: Callable[[], Any], *, what: str, seconds: float = 60) -> Any:
@@ -71,16 +74,17 @@ class Kubelet:
 
     def mount(self, pod: Pod) -> None:
         """What the API server holds now."""
-        config = self.kubectl.get("configmap", "time-proxy", self.namespace)
+        config = self.kubectl.get("configmap", f"{self.prefix}-proxy", self.namespace)
         assert config
         project(
             pod.folder / "config", {name: text.encode() for name, text in config["data"].items()}
         )
         secrets = self.kubectl.json("-n", self.namespace, "get", "secrets")["items"]
+        begins = f"{self.prefix}-key-"
         masters = {
-            it["metadata"]["name"].removeprefix("time-key-"): it["data"]["master"]
+            it["metadata"]["name"].removeprefix(begins): it["data"]["master"]
             for it in secrets
-            if it["metadata"]["name"].startswith("time-key-")
+            if it["metadata"]["name"].startswith(begins)
         }
         project(
             pod.folder / "keys",
@@ -90,6 +94,7 @@ class Kubelet:
     def run(self, pod: Pod) -> None:
         environment = {
             **os.environ,
+            "OSTIARY_ROLE": pod.role,
             "OSTIARY_CONFIG_DIR": str(pod.folder / "config"),
             "OSTIARY_KEYS_DIR": str(pod.folder / "keys"),
             "OSTIARY_RUN_DIR": str(pod.folder / "run"),
@@ -115,7 +120,8 @@ class Kubelet:
     def _begin(self, manifest: Any) -> Pod:
         metadata = manifest["metadata"]
         address = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
-        pod = Pod(metadata["name"], metadata["uid"], address, self.folder / metadata["name"])
+        folder = self.folder / metadata["name"]
+        pod = Pod(metadata["name"], metadata["uid"], address, folder, role=_role(manifest))
         (pod.folder / "run").mkdir(parents=True)
         self._bind(pod)
         self._hear(pod, manifest)
@@ -151,7 +157,7 @@ class Kubelet:
                     **{"name": it["name"], "image": it["image"], "imageID": "sha256:0"},
                     **{"ready": True, "started": True, "restartCount": 0, "state": RUNNING},
                 }
-                for it in manifest["spec"][field]
+                for it in manifest["spec"].get(field, ())
             ]
 
         status = {
@@ -173,3 +179,13 @@ class Kubelet:
             *("-n", self.namespace, "delete", "pod", name, "--grace-period=0", "--force"),
             "--ignore-not-found",
         )
+
+
+def _role(manifest: Any) -> str:
+    """As the pod's own environment says it."""
+    variables = [
+        variable
+        for container in manifest["spec"]["containers"]
+        for variable in container.get("env", ())
+    ]
+    return next((it["value"] for it in variables if it["name"] == "OSTIARY_ROLE"), "sidecar")
