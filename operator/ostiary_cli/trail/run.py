@@ -16,7 +16,8 @@ from .here import trail_of
 from .words import told
 
 NO: Final = 1
-SELECTED: Final = "app.kubernetes.io/managed-by=ostiary,ostiary.dev/server"
+SELECTED: Final = "app.kubernetes.io/managed-by=ostiary"
+"""Pods of servers and of gateways; the operator's own are managed by its chart."""
 
 
 def run(arguments: argparse.Namespace) -> int:
