@@ -13,6 +13,7 @@ from typing import Final
 from ostiary_proxy.access_tokens import AccessTokens
 from ostiary_proxy.audit import Audit
 from ostiary_proxy.auth import Verifier
+from ostiary_proxy.between import new_secret
 from ostiary_proxy.config import HttpBackend, Outside, ProxyConfig, Server
 from ostiary_proxy.metrics import Metrics
 from ostiary_proxy.observations import Observations, Would
@@ -118,6 +119,8 @@ class Runtime:
     keys_dir: Path | None = None
     """None: the local role, which makes its own master."""
     now: Callable[[], float] = time.time
+    internal: str = field(default_factory=new_secret, repr=False)
+    """Local role: what its gateways show its members in the place of an address; never told."""
     snapshot: Snapshot | None = None
     config_error: str = ""
     """Why a newer document is not in force."""
