@@ -48,8 +48,10 @@ class AccessTokens:
             return UNKNOWN
         return EXPIRED if caller.expires <= now else caller
 
-    def hold(self, proof: bytes) -> bool:
-        return proof in self._callers
+    def hold(self, proof: bytes, *, through: frozenset[str] = frozenset()) -> bool:
+        """By its hash: is there such a token, and does it open this way?"""
+        ways = self._through.get(proof)
+        return proof in self._callers and (ways is None or bool(ways & through))
 
 
 def _caller(token: AccessToken, digest: bytes) -> Caller:

@@ -246,3 +246,13 @@ async def test_a_websocket_ends_with_the_token_that_opened_it() -> None:
             last = await wire.reader.read()
 
     assert b"revoked" in last
+
+
+def test_what_a_groups_token_opened_ends_with_its_way() -> None:
+    tokens = AccessTokens([entry(groups=("g-1",)), entry(OTHER)])
+    proofs = [sha256(secret.encode()).digest() for secret in (SECRET, OTHER)]
+
+    assert [tokens.hold(it, through=frozenset({"g-1"})) for it in proofs] == [True, True]
+    assert [tokens.hold(it, through=frozenset({"g-2"})) for it in proofs] == [False, True]
+    assert [tokens.hold(it) for it in proofs] == [False, True]
+    assert not tokens.hold(b"x", through=frozenset({"g-1"}))
