@@ -1,19 +1,19 @@
 """Somebody whose identity is verified, or nobody in particular.  Pure.
 
-`auth` makes callers of tokens, `policy` decides what they may do.  Four kinds: a ServiceAccount; a
-person, known by an OIDC issuer or by a personal access token; a virtual account's access token; and
-nobody.
+`auth` makes callers of tokens, `policy` decides what they may do.  Five kinds: a ServiceAccount; a
+person, known by an OIDC issuer or by a personal access token; a virtual account's access token;
+nobody; and a group's gateway on its own behalf, which reads the lists.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from math import inf
 from types import MappingProxyType
 from typing import Final, Literal, Self
 
-Kind = Literal["serviceAccount", "user", "token", "anonymous"]
+Kind = Literal["serviceAccount", "user", "token", "anonymous", "catalogue"]
 
 ANONYMOUS: Final = "anonymous"
 """The principal of a caller without a token."""
@@ -28,10 +28,10 @@ class Caller:
     """As logs, audit and policies' messages name the caller."""
     kind: Kind
     namespace: str = ""
-    """serviceAccount, token: where that object is."""
+    """serviceAccount, token, catalogue: where that object is."""
     name: str = ""
-    """serviceAccount, token: of that object.  user: the name that policies know the user by: the
-    primary issuer's username or a personal token's user as it is, another issuer's as
+    """serviceAccount, token, catalogue: of that object.  user: the name that policies know the user
+    by: the primary issuer's username or a personal token's user as it is, another issuer's as
     `<issuer name>:<username>`."""
     expires: float = inf
     """Unix time after which the proof of identity is void."""
@@ -50,6 +50,11 @@ class Caller:
     """What decisions are remembered by: two callers with one key are the same to every rule."""
     proof: bytes = field(default=b"", compare=False, repr=False)
     """Hash of the access token that was shown: when it is taken away, what it opened ends."""
+    through: str = field(default="", compare=False)
+    """uid of the group whose gateway sent it: when the server leaves the group, what it opened
+    ends.  Empty: it came by itself."""
+    relayed: bool = False
+    """anonymous: a gateway sent it, or may have: no network stands for who it is."""
 
     @classmethod
     def service_account(cls, namespace: str, name: str, expires: float = inf) -> Self:
@@ -96,6 +101,18 @@ class Caller:
     @classmethod
     def anonymous(cls) -> Self:
         return cls._of(ANONYMOUS, "anonymous", "", "", inf)
+
+    @classmethod
+    def relayed_anonymous(cls, through: str = "") -> Self:
+        """`through`: the group's uid; empty: nobody can tell."""
+        made = cls._of(ANONYMOUS, "anonymous", "", "", inf)
+        return replace(made, relayed=True, through=through, key=sha256(b"relayed").digest())
+
+    @classmethod
+    def catalogue(cls, namespace: str, group: str, uid: str, expires: float = inf) -> Self:
+        """A gateway by itself.  `uid`: of its group."""
+        made = cls._of(f"catalogue:{namespace}/{group}", "catalogue", namespace, group, expires)
+        return replace(made, through=uid)
 
     @classmethod
     def _of(cls, principal: str, kind: Kind, namespace: str, name: str, expires: float) -> Self:

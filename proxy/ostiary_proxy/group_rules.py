@@ -39,7 +39,7 @@ def joined(server: config.Server, member: config.Member, book: Book | None) -> J
     """One member's part of the group's rules."""
     book = book or Book()
     capped = any(policy.mode == "Enforce" for policy in server.policies)
-    own = _seen_as(server, member, member.policies)
+    own = _seen_as(server, member, tuple(map(_unwalled, member.policies)))
     over = _seen_as(server, member, tuple(_over(member.alias, it) for it in server.policies))
     return Joined(
         own=compile_rules(own, book), ceiling=compile_rules(over, book) if capped else None
@@ -57,6 +57,16 @@ def _seen_as(
             "policies": policies,
         }
     )
+
+
+def _unwalled(policy: config.Policy) -> config.Policy:
+    """Less the anonymous entries that a network stands for: the gateway's is another one."""
+
+    def cut(rule: config.Rule) -> config.Rule:
+        left = tuple(subject for subject in rule.subjects if not subject.network)
+        return rule.model_copy(update={"subjects": left})
+
+    return policy.model_copy(update={"rules": tuple(map(cut, policy.rules))})
 
 
 def _over(alias: str, policy: config.Policy) -> config.Policy:

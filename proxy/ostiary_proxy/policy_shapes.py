@@ -24,6 +24,9 @@ class Subject(Shape):
     claims: dict[str, tuple[str, ...]] = Field(default={})
     """oidc: of every claim named, the token must bear one of the values; `groups` is read as the
     settings map it.  Empty: every token of the issuer."""
+    network: bool = False
+    """anonymous: the entry names a network, which is all that tells these callers from others: it
+    grants nothing to what a group's gateway sends, for that comes from the gateway's network."""
 
 
 Effect = Literal["ReadOnly", "Idempotent", "Destructive", "OpenWorld"]

@@ -230,7 +230,11 @@ def _denial(policy: config.Policy, number: int, deny: config.Deny) -> Denial:
     return Denial(
         policy=_name(policy),
         name=f"deny[{number}]",
-        subjects=tuple(compile_subject(subject) for subject in deny.subjects),
+        # A network narrows whom a rule admits; nobody escapes a denial by it.
+        subjects=tuple(
+            compile_subject(subject.model_copy(update={"network": False}))
+            for subject in deny.subjects
+        ),
         lists=lists,
         everything=all(globs is None for globs in lists.values()),
         unknown_methods="*" in (deny.tools or ()),

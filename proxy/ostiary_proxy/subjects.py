@@ -30,13 +30,15 @@ class Subject:
     namespaces: frozenset[str] | None
     issuer: str
     claims: Mapping[str, frozenset[str]]
+    network: bool = False
+    """anonymous: only straight from that network."""
 
     def matches(self, caller: Caller) -> bool:
         if _SPOKEN_OF[self.kind] != caller.kind:
             return False
         match self.kind:
             case "anonymous":
-                return True
+                return not (self.network and caller.relayed)
             case "oidc":
                 return caller.issuer == self.issuer != "" and self._claimed(caller)
             case "user":
@@ -62,6 +64,7 @@ def compile_subject(subject: config.Subject) -> Subject:
         namespaces=None if namespaces is None else frozenset(namespaces),
         issuer=subject.issuer,
         claims={claim: frozenset(values) for claim, values in subject.claims.items()},
+        network=subject.network,
     )
 
 

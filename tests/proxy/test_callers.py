@@ -14,8 +14,10 @@ ALICE = "alice@example.com"
         (Caller.token("tools", "ci"), "token:tools:ci"),
         (Caller.user(ALICE), f"user:{ALICE}"),
         (Caller.anonymous(), "anonymous"),
+        (Caller.relayed_anonymous("g-1"), "anonymous"),
+        (Caller.catalogue("agents", "everyday", "g-1"), "catalogue:agents/everyday"),
     ],
-    ids=["account", "token", "user", "anonymous"],
+    ids=["account", "token", "user", "anonymous", "relayed", "catalogue"],
 )
 def test_a_principal_says_what_kind_of_caller_it_is(caller: Caller, principal: str) -> None:
     assert caller.principal == principal
@@ -34,10 +36,20 @@ def test_no_two_kinds_of_caller_are_ever_the_same() -> None:
         Caller.user("b", issuer="https://id.example", subject="1"),
         Caller.user("b", issuer="https://id.example", subject="2"),
         Caller.user("b"),
+        Caller.user("catalogue:a/b"),
+        Caller.catalogue("a", "b", "g-1"),
     ]
 
     assert len({caller.key for caller in callers}) == len(callers)
     assert len({caller.digest for caller in callers}) == len(callers)
+
+
+def test_nobody_through_a_gateway_is_nobody_and_yet_decided_apart() -> None:
+    straight, relayed = Caller.anonymous(), Caller.relayed_anonymous("g-1")
+
+    assert straight.digest == relayed.digest
+    assert straight.key != relayed.key
+    assert (straight.through, relayed.through) == ("", "g-1")
 
 
 def test_a_renewed_token_keeps_its_users_sessions_and_other_claims_are_decided_anew() -> None:

@@ -181,3 +181,11 @@ def test_nothing_is_allowed_that_either_side_refuses(
 
     decision = tool(f"clock_{name}", PLANNER, group({"clock": tuple(own)}, *over))
     assert isinstance(decision, Allow) == (alone(own) and (not over or alone(over)))
+
+
+def test_a_members_anonymous_entry_with_a_network_grants_nothing_in_a_group() -> None:
+    walled = config.Subject(kind="anonymous", network=True)
+    over = policy(ANYBODY)
+    for own, expected in ((walled, Deny), (ANYBODY, Allow)):
+        rules = group({"a": (policy(own),)}, over)
+        assert isinstance(decide(Target("tool", "a_x"), NOBODY, rules), expected)

@@ -3,6 +3,7 @@
 from tests.proxy.test_policy import ANONYMOUS, PLANNERS, ceiling, policy, rule, rules_of
 
 from ostiary_proxy import config
+from ostiary_proxy.callers import Caller
 
 
 def test_only_rules_in_force_make_a_request_without_a_token_worth_deciding() -> None:
@@ -32,3 +33,12 @@ def test_a_tool_has_every_effect_whose_globs_name_it() -> None:
 
     assert rules.effects_of("get_x") == ("ReadOnly", "OpenWorld")
     assert rules.effects_of("set") == ()
+
+
+def test_nobody_escapes_a_denial_by_the_network_that_it_names() -> None:
+    subject = config.Subject(kind="anonymous", network=True)
+    denying = config.Policy(namespace="tools", name="d", deny=(config.Deny(subjects=(subject,)),))
+    [denial] = rules_of(denying).denials
+
+    assert denial.concerns(Caller.anonymous())
+    assert denial.concerns(Caller.relayed_anonymous("g-1"))

@@ -31,7 +31,18 @@ EVERYBODY = {
     "personal": PERSONAL,
     "alice": ALICE,
     "nobody": NOBODY,
+    "gateway": Caller.catalogue("agents", "everyday", "g-1"),
 }
+
+
+def test_no_network_stands_for_what_a_gateway_sends() -> None:
+    walled = compile_subject(config.Subject(kind="anonymous", network=True))
+    anywhere = compile_subject(config.Subject(kind="anonymous"))
+    relayed = [Caller.relayed_anonymous(), Caller.relayed_anonymous("g-1")]
+
+    assert walled.matches(NOBODY)
+    assert not any(walled.matches(caller) for caller in relayed)
+    assert all(anywhere.matches(caller) for caller in relayed)
 
 
 def admitted(subject: config.Subject) -> set[str]:

@@ -104,6 +104,6 @@ class EntryNetwork(Part):
 
 class From(Who):
     network: EntryNetwork | None = None
-    """Where these callers connect from; it shapes the NetworkPolicy and nothing else. Default:
-    serviceAccounts from their own namespaces, anonymous from everywhere, all others from the
-    server's namespace."""
+    """Where these callers connect from; it shapes the NetworkPolicy, and keeps an anonymous entry
+    from what a group's gateway sends. Default: serviceAccounts from their own namespaces, anonymous
+    from everywhere, all others from the server's namespace."""

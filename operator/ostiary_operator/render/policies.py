@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from ostiary_operator.api import MCPAccessPolicy, MCPServer
 from ostiary_operator.api.limits import CallerRate
 from ostiary_operator.api.policy import AccessRule, Deny
-from ostiary_operator.api.subjects import ServiceAccounts, Tokens, Who
+from ostiary_operator.api.subjects import From, ServiceAccounts, Tokens, Who
 from ostiary_proxy import config
 
 from .meta import Root
@@ -113,7 +113,8 @@ def _subject(entry: Who, own: str, namespaces: Mapping[str, Labels]) -> config.S
         return config.Subject(
             kind="oidc", issuer=entry.oidc.issuer, claims=dict(entry.oidc.claims or {})
         )
-    return config.Subject(kind="anonymous")
+    walled = isinstance(entry, From) and entry.network is not None
+    return config.Subject(kind="anonymous", network=walled)
 
 
 def _living(

@@ -204,7 +204,9 @@ def _rule(last: Rule, wanted: Rule) -> Rule | None:
 def _subject(last: Subject, wanted: Subject) -> Subject | None:
     if last.kind != wanted.kind:
         return None
-    if last.kind in ("anonymous", "oidc"):
+    if last.kind == "anonymous":
+        return Subject(kind="anonymous", network=last.network or wanted.network)
+    if last.kind == "oidc":
         return last if last == wanted else None
     names = tuple(name for name in last.names if covered(name, wanted.names))
     namespaces = _common(last.namespaces, wanted.namespaces)

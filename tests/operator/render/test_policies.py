@@ -41,7 +41,7 @@ def rendered(*rules: Any, **more: Any) -> config.Policy:
         ({"oidc": {"issuer": ISSUER}}, config.Subject(kind="oidc", issuer=ISSUER)),
         (
             {"anonymous": {}, "network": {"namespaces": {"from": "Same"}}},
-            config.Subject(kind="anonymous"),
+            config.Subject(kind="anonymous", network=True),
         ),
     ],
     ids=str,

@@ -104,6 +104,17 @@ def test_a_policy_that_is_gone_is_gone() -> None:
     assert set(rules_of(shrunk(last, rule(name="kept")))) == {"kept"}
 
 
+@pytest.mark.parametrize("was", [True, False], ids=["loses it", "gets it"])
+def test_an_anonymous_entry_keeps_the_narrower_of_its_networks(was: bool) -> None:
+    walled = {"anonymous": {}, "network": {"namespaces": {"from": "Same"}}}
+    open_ = {"anonymous": {}}
+    before, after = (walled, open_) if was else (open_, walled)
+
+    found = shrunk(document(policy(rule(before))), rule(after))
+
+    assert rules_of(found)["callers"].subjects == (Subject(kind="anonymous", network=True),)
+
+
 def test_a_subject_that_is_gone_is_gone() -> None:
     last = document(policy(rule(accounts("a"), accounts("b"), {"anonymous": {}})))
 
