@@ -77,6 +77,7 @@ def inner(
     exchange = Exchange(outer.runtime, scope, _nothing, answer)
     exchange.snapshot, exchange.endpoint = outer.snapshot, outer.endpoint
     exchange.caller = outer.caller
+    exchange.through, exchange.key, exchange.via = outer.through, outer.key, outer.via
     return exchange
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from ostiary_proxy import audited
 from ostiary_proxy.asgi import Receive, Scope, Send
+from ostiary_proxy.config import GroupLink
 from ostiary_proxy.era import Spoken
 from ostiary_proxy.message import INTERNAL_ERROR, Message, Rejection
 from ostiary_proxy.metrics import Outcome
@@ -62,6 +63,7 @@ class Exchange:
         "headers",
         "holding",
         "hop",
+        "key",
         "message",
         "observed",
         "on_cut",
@@ -73,6 +75,7 @@ class Exchange:
         "started",
         "status",
         "targets",
+        "through",
         "told_as",
         "verb",
         "via",
@@ -110,10 +113,10 @@ class Exchange:
         """JSON-RPC code of the answer when it is an error, as far as it was looked at."""
         self.cut: Cut | None = None
         self.on_cut: Callable[[], None] | None = None
-        self.repaired: Literal["", "process", "upstream"] = ""
-        """What had been lost of the session and was begun anew for this request."""
-        self.via: Literal["", "sibling"] = ""
-        """Who sent it on."""
+        self.repaired: Literal["", "process", "upstream"] = ""  # what was lost and begun anew
+        self.through: GroupLink | None = None  # the group whose gateway sent it
+        self.key = b""  # what that gateway wants the caller's session held under
+        self.via = ""  # who sent it on: `sibling`, or `group:<namespace>/<name>`
         self.told_as = ""  # id of the event that told of it while it went on
         self.hop = ""
         """The pod that it was sent on to, which counts and audits it as a call."""

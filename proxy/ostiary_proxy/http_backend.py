@@ -22,7 +22,7 @@ from ostiary_proxy.mirror import written
 from ostiary_proxy.observe import LookError, Seen
 from ostiary_proxy.reach import Reach
 from ostiary_proxy.recipe import Owner
-from ostiary_proxy.session import Session, Sessions, found, missing_session, unknown_session
+from ostiary_proxy.session import Session, Sessions, found, missing_session, named, unknown_session
 from ostiary_proxy.sources import HttpSource
 from ostiary_proxy.upstream import BrokenError, Connection, SilentError, UnreachableError
 from ostiary_proxy.upstream_session import HttpSessions, is_forgotten, refusal
@@ -92,7 +92,7 @@ class HttpServer:
             session.busy -= 1
 
     def _session(self, exchange: Exchange) -> Session | None:
-        ident = exchange.headers.get(SESSION)
+        ident = named(exchange)
         message = exchange.message
         if ident is None or (exchange.spoken is not None and exchange.spoken.era == "modern"):
             return None
@@ -161,7 +161,9 @@ class HttpServer:
     ) -> bool:
         """The backend did not carry it out, for a reason that is ours to mend."""
         if session is not None:
-            return is_forgotten(connection.head.status, body)
+            # A gateway's has a session here even where the backend has none to forget.
+            has_one = bool(session.upstream) or not exchange.key
+            return has_one and is_forgotten(connection.head.status, body)
         mends = exchange.headerless and not last
         return mends and error_code(body or b"") == HEADER_MISMATCH
 
@@ -213,7 +215,7 @@ class HttpServer:
         message = exchange.message
         self._reach.watch(exchange, connection)
         shakes = message is not None and message.method == "initialize"
-        if shakes and self._greeter.minds(connection):
+        if shakes and self._greeter.minds(exchange, connection):
             await self._greeter.answer(exchange, connection)
         elif relay.is_stream(connection):
             now = asyncio.get_running_loop().time()

@@ -12,7 +12,7 @@ from typing import Final
 from ostiary_proxy.catalogue import Catalogue
 from ostiary_proxy.config import StdioBackend
 from ostiary_proxy.desk import Desk
-from ostiary_proxy.era import LISTS, SESSION
+from ostiary_proxy.era import LISTS
 from ostiary_proxy.exchange import Exchange, Headers, Refused
 from ostiary_proxy.exclusive import CANCELLED
 from ostiary_proxy.handshake import negotiated
@@ -29,7 +29,16 @@ from ostiary_proxy.patience import until_it_reads
 from ostiary_proxy.recipe import Owner
 from ostiary_proxy.relay import shown
 from ostiary_proxy.seats import Seats, offered
-from ostiary_proxy.session import Session, Sessions, begun, found, missing_session, unknown_session
+from ostiary_proxy.session import (
+    Session,
+    Sessions,
+    begun,
+    found,
+    missing_session,
+    named,
+    told,
+    unknown_session,
+)
 from ostiary_proxy.stdio import deliver
 from ostiary_proxy.watch import Watch
 
@@ -98,7 +107,7 @@ class LegacySide:
         if message is not None and message.method == "initialize":
             await self._begin(exchange, message)
             return
-        ident = exchange.headers.get(SESSION)
+        ident = named(exchange)
         if ident is None:
             raise Refused(missing_session())
         session = found(self.sessions, exchange, ident)
@@ -236,7 +245,7 @@ class LegacySide:
         headers: Headers = ()
         if agreed is not None:
             session = begun(self.sessions, exchange, agreed)
-            headers = ((SESSION, session.id.encode()),)
+            headers = told(exchange, session)
         await _reply(exchange, message, response, headers)
 
     async def _begin_apart(self, exchange: Exchange, message: Message) -> None:
@@ -252,7 +261,7 @@ class LegacySide:
                 return
             session = begun(self.sessions, exchange, agreed)
             self._desk(session, exchange).sit(channel)
-            await _reply(exchange, message, response, ((SESSION, session.id.encode()),))
+            await _reply(exchange, message, response, told(exchange, session))
         finally:
             if session is None:
                 channel.close()

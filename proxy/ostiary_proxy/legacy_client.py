@@ -7,7 +7,7 @@ from typing import Final
 from ostiary_proxy import discovery, to_modern
 from ostiary_proxy.crew import whose_may_go
 from ostiary_proxy.dialogue import Dialogue
-from ostiary_proxy.era import KNOWN_NOTIFICATIONS, LISTS, SESSION
+from ostiary_proxy.era import KNOWN_NOTIFICATIONS, LISTS
 from ostiary_proxy.exchange import Exchange, Refused, failed
 from ostiary_proxy.hearing import Hearing
 from ostiary_proxy.legacy import ID_IN_USE, SECOND_STREAM
@@ -26,7 +26,7 @@ from ostiary_proxy.partner import MOST_URIS, Partner
 from ostiary_proxy.partners import Partners
 from ostiary_proxy.patience import until_it_reads
 from ostiary_proxy.recipe import Owner
-from ostiary_proxy.session import Session
+from ostiary_proxy.session import Session, told
 from ostiary_proxy.shared import ModernChannel
 from ostiary_proxy.sources import Source
 from ostiary_proxy.stdio import deliver
@@ -97,7 +97,7 @@ class LegacyClients:
         result = discovery.shaken(seen, message.params.get("protocolVersion"))
         session = self.partners.begin(exchange, message, result["protocolVersion"])
         body = encode({"jsonrpc": "2.0", "id": message.id, "result": result})
-        await exchange.reply(200, body, ((SESSION, session.id.encode()),))
+        await exchange.reply(200, body, told(exchange, session))
 
     def _relisted(self, tools: list[Json]) -> None:
         self._source.mirrored.clear()

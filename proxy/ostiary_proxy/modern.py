@@ -137,12 +137,17 @@ class ModernSide:
 
 
 def affinity_key(exchange: Exchange, message: Message, mode: str) -> Key:
-    """What decides on the process of a modern request, and on its pod."""
+    """What decides on the process of a modern request, and on its pod.
+
+    A gateway's key narrows it where each caller has a process; the capabilities still count, for
+    no client is asked for what it does not declare."""
     assert exchange.caller is not None
     assert exchange.spoken is not None
     user = b"" if mode == "Shared" else exchange.caller.digest
-    capabilities = message.params["_meta"][CAPABILITIES_KEY] if mode == "PerSession" else {}
-    return (user, encode(capabilities), exchange.spoken.version)
+    if mode != "PerSession":
+        return (user, _NOTHING, exchange.spoken.version)
+    capabilities = encode(message.params["_meta"][CAPABILITIES_KEY])
+    return (user, exchange.key + capabilities, exchange.spoken.version)
 
 
 def _leave(channel: ModernChannel, call: Call) -> None:

@@ -7,13 +7,20 @@ it is needed again.  One that is not known here (any more) begins anew from its 
 from collections.abc import Callable
 
 from ostiary_proxy.crew import NOBODY
-from ostiary_proxy.era import SESSION
 from ostiary_proxy.exchange import Exchange, Refused
 from ostiary_proxy.message import Json, Message
 from ostiary_proxy.partner import Partner
 from ostiary_proxy.recipe import Owner
 from ostiary_proxy.seats import offered
-from ostiary_proxy.session import Session, Sessions, begun, found, missing_session, unknown_session
+from ostiary_proxy.session import (
+    Session,
+    Sessions,
+    begun,
+    found,
+    missing_session,
+    named,
+    unknown_session,
+)
 from ostiary_proxy.shared import ModernChannel
 from ostiary_proxy.sources import Source
 
@@ -48,7 +55,7 @@ class Partners:
 
     def find(self, exchange: Exchange) -> tuple[Session, Partner]:
         """Raises Refused."""
-        ident = exchange.headers.get(SESSION)
+        ident = named(exchange)
         if ident is None:
             raise Refused(missing_session())
         assert exchange.endpoint is not None

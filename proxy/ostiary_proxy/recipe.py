@@ -6,7 +6,7 @@ and the pod that owns it.  It never holds the backend's own id, and nothing that
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ostiary_proxy.message import Json, decode, encode
@@ -95,6 +95,12 @@ def _shorter(capabilities: Json) -> tuple[Json, ...]:
     known = {key: value for key, value in capabilities.items() if key not in SPARED}
     bare: Json = {key: {} for key in known if len(key) <= LONGEST_NAME}
     return (capabilities, known, bare, {})
+
+
+def shortened(recipe: Recipe) -> Recipe:
+    """One that no id is made of, held to what an id could hold."""
+    fitting = (it for it in _shorter(recipe.capabilities) if len(encode(it)) <= LONGEST_ID)
+    return replace(recipe, capabilities=next(fitting, {}), version=recipe.version[:LONGEST_NAME])
 
 
 def unseal(ident: str, caller: Caller, sealer: Sealer, server: str, now: float) -> Recipe | None:

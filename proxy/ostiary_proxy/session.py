@@ -3,6 +3,9 @@
 A session is found only by the principal that began it; anybody else's, a forged one and one that
 is too old look alike.  An id that is not known here (any more) is a recipe still, and makes the
 session anew; what it held at the backend is for the backend's own side to begin again.
+
+What a group's gateway sends bears a key in the place of an id: its session is held under
+(principal, key), and nothing but this table knows of it.  An unknown key is a session that is gone.
 """
 
 import asyncio
@@ -12,7 +15,7 @@ from typing import Final
 
 from ostiary_proxy import recipe as recipes
 from ostiary_proxy.era import SESSION
-from ostiary_proxy.exchange import Exchange, Refused, failed
+from ostiary_proxy.exchange import Exchange, Headers, Refused, failed
 from ostiary_proxy.message import INVALID_REQUEST, Id, Json, Message, Rejection
 from ostiary_proxy.policy import Caller
 from ostiary_proxy.recipe import LIVES_SECONDS, Owner, Recipe
@@ -106,14 +109,23 @@ class Sessions:
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._by_id.values()))
 
-    def begin(self, initialize: Message, version: str, caller: Caller, sealer: Sealer) -> Session:
-        """`initialize`: the client's handshake; `version`: as negotiated."""
+    def begin(
+        self, initialize: Message, version: str, caller: Caller, sealer: Sealer, under: bytes = b""
+    ) -> Session:
+        """`initialize`: the client's handshake; `version`: as negotiated; `under`: what it is held
+        under in the place of an id, and whatever was held there ends."""
+        before = self.held(under, caller) if under else None
+        if before is not None:
+            self.end(before)
         self._make_room(caller)
         now = self._now()
         written = recipes.write(initialize.params, version, caller, self._owner, now)
-        ident = recipes.seal(written, sealer, self._server)
-        # What the id holds of it is what every later beginning can know.
-        recipe = recipes.unseal(ident, caller, sealer, self._server, now) or written
+        if under:
+            ident, recipe = under.decode("latin-1"), recipes.shortened(written)
+        else:
+            ident = recipes.seal(written, sealer, self._server)
+            # What the id holds of it is what every later beginning can know.
+            recipe = recipes.unseal(ident, caller, sealer, self._server, now) or written
         hello = recipe.hello
         if len(initialize.canonical) <= HELLO_BYTES:
             hello = {**initialize.params, "protocolVersion": version}
@@ -186,6 +198,20 @@ class Sessions:
         self.end(idle)
 
 
+def named(exchange: Exchange) -> bytes | None:
+    """What the session of this request is found by; None: it is of none."""
+    if not exchange.key:
+        return exchange.headers.get(SESSION)
+    assert exchange.caller is not None
+    # No header can hold a line's end: nobody finds it by an id.
+    return exchange.key + b"\n" + exchange.caller.digest.hex().encode()
+
+
+def told(exchange: Exchange, session: Session) -> Headers:
+    """What the answer to a handshake says of the session: a gateway knows its key."""
+    return () if exchange.key else ((SESSION, session.id.encode()),)
+
+
 def begun(sessions: Sessions, exchange: Exchange, version: str) -> Session:
     """A session for the handshake that this exchange is about."""
     assert exchange.message is not None
@@ -193,7 +219,8 @@ def begun(sessions: Sessions, exchange: Exchange, version: str) -> Session:
     assert exchange.endpoint is not None
     sealer = exchange.endpoint.sealer
     try:
-        return sessions.begin(exchange.message, version, exchange.caller, sealer)
+        under = (named(exchange) or b"") if exchange.key else b""
+        return sessions.begin(exchange.message, version, exchange.caller, sealer, under)
     except TooManySessionsError as err:
         raise Refused(too_many_sessions()) from err
     except NoKeyError as err:
@@ -205,6 +232,8 @@ def found(sessions: Sessions, exchange: Exchange, ident: bytes) -> Session:
     assert exchange.caller is not None
     assert exchange.endpoint is not None
     session = sessions.held(ident, exchange.caller)
+    if session is None and exchange.key:
+        raise Refused(unknown_session())
     if session is None and exchange.endpoint.server.onSessionLoss == "Repair":
         try:
             session = sessions.revive(ident, exchange.caller, exchange.endpoint.sealer)

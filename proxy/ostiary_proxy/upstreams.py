@@ -270,7 +270,8 @@ class Upstreams:
 def _key(exchange: Exchange, message: Message) -> Key:
     assert exchange.caller is not None
     assert exchange.spoken is not None
-    return (exchange.caller.digest, encode(declared(message)), exchange.spoken.version, 0)
+    capabilities = exchange.key + encode(declared(message))
+    return (exchange.caller.digest, capabilities, exchange.spoken.version, 0)
 
 
 def _may_be_asked(message: Message) -> bool:

@@ -98,3 +98,20 @@ def test_an_id_stays_short_however_long_a_client_speaks_of_itself(
     assert len(ident) <= LONGEST_ID
     expected = {"sampling": {}, "elicitation": {}} if left is None else left
     assert read(ident).capabilities == expected
+
+
+def test_what_no_id_is_made_of_is_held_to_what_an_id_could_hold() -> None:
+    long = "x" * LONGEST_ID
+
+    def kept(**capabilities: Any) -> Any:
+        params = {"capabilities": capabilities}
+        recipe = recipes.write(params, f"2025-11-25{long}", PLANNER, OWNER, NOW)
+        short = recipes.shortened(recipe)
+        assert len(short.version) < LONGEST_ID
+        return short.capabilities
+
+    assert kept(roots={"listChanged": True}) == {"roots": {"listChanged": True}}
+    assert kept(roots={"listChanged": True}, experimental={"x": long}) == {
+        "roots": {"listChanged": True}
+    }
+    assert kept(roots={"x": long}) == {"roots": {}}
