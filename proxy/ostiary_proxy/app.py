@@ -15,9 +15,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ostiary_proxy import REFUSAL_KEY, batch, resource_metadata, websocket_door
+from ostiary_proxy.addresses import Resolve, by_dns
 from ostiary_proxy.asgi import Receive, Scope, Send
 from ostiary_proxy.backends import Backends
 from ostiary_proxy.batch import is_batch
+from ostiary_proxy.entrance import Entrance
 from ostiary_proxy.era import spoken
 from ostiary_proxy.exchange import NOT_HERE, ClientGoneError, Exchange, Refused, failed
 from ostiary_proxy.judgement import decided, judge
@@ -29,7 +31,7 @@ from ostiary_proxy.message import (
     parse,
 )
 from ostiary_proxy.origin import check_host, check_origin, preflight
-from ostiary_proxy.policy import Caller, Deny, Target
+from ostiary_proxy.policy import Deny, Target
 from ostiary_proxy.runtime import Runtime
 from ostiary_proxy.sse_door import SseDoor
 from ostiary_proxy.ways import Kind, check_media, check_verb, find
@@ -41,15 +43,17 @@ _ADMITTED: Final = Target("protocol")
 _log = logging.getLogger("ostiary.app")
 
 
-def make_app(runtime: Runtime, backends: Backends) -> "App":
-    return App(runtime, backends)
+def make_app(runtime: Runtime, backends: Backends, resolve: Resolve = by_dns) -> "App":
+    """`resolve`: a name to its addresses."""
+    return App(runtime, backends, resolve)
 
 
 class App:
     """The ASGI application of the MCP port."""
 
-    def __init__(self, runtime: Runtime, backends: Backends) -> None:
+    def __init__(self, runtime: Runtime, backends: Backends, resolve: Resolve) -> None:
         self._runtime = runtime
+        self._entrance = Entrance(resolve=resolve)
         self._backends = backends
         self._sse = SseDoor(self.carry)
 
@@ -96,7 +100,10 @@ class App:
         if kind == "metadata":
             await resource_metadata.serve(exchange)
             return
-        self._authenticate(exchange, kind)
+        given = exchange.headers.get(b"authorization")
+        if kind == "webSocket":
+            given = websocket_door.bearer(exchange.headers)
+        await self._entrance.enter(exchange, kind, given)
         await _check_admitted(exchange)
         check_media(kind, exchange.verb, exchange.headers)
         match kind:
@@ -187,21 +194,6 @@ class App:
         snapshot = self._runtime.snapshot
         way = None if snapshot is None else find(snapshot.endpoints, path)
         return way is not None and way.kind == "webSocket"
-
-    def _authenticate(self, exchange: Exchange, kind: Kind) -> None:
-        assert exchange.snapshot is not None
-        assert exchange.endpoint is not None
-        given = exchange.headers.get(b"authorization")
-        verified = exchange.snapshot.verifier.verify(
-            websocket_door.bearer(exchange.headers) if kind == "webSocket" else given,
-            exchange.endpoint.audiences,
-            exchange.endpoint.rules.admits_anonymous,
-            tokens=exchange.endpoint.tokens,
-        )
-        if isinstance(verified, Caller):
-            exchange.caller = verified
-            return
-        raise Refused(resource_metadata.unauthenticated(exchange, verified))
 
 
 def _unrecorded() -> Rejection:

@@ -33,15 +33,21 @@ def fields(exchange: "Exchange", rejection: Rejection | None) -> Json:
         found["reason"] = rejection.reason
     if exchange.cut is not None:
         found["cut"] = exchange.cut
+    _way(exchange, found)
+    _about(exchange, found)
+    return found
+
+
+def _way(exchange: "Exchange", found: Json) -> None:
+    """Over which other proxies of ours it came and went."""
     if exchange.via:
         found["via"] = exchange.via
+    if exchange.via == "sibling":
         found["source"] = exchange.forwarded_for
     if exchange.hop:
         found["hop"] = exchange.hop
     if exchange.repaired:
         found["repaired"] = exchange.repaired
-    _about(exchange, found)
-    return found
 
 
 def _about(exchange: "Exchange", found: Json) -> None:

@@ -90,9 +90,10 @@ class Verifier:
         *,
         kind: str = "",
         tokens: AccessTokens = NO_TOKENS,
+        through: frozenset[str] = frozenset(),
     ) -> Caller | Refusal:
         """`kind`: only issuers of that kind count; empty: all that the config names.  `tokens`:
-        access tokens of ours that are good there."""
+        access tokens of ours that are good there, `through` the groups of these uids."""
         if authorization is None:
             if anonymous_ok:
                 return _ANONYMOUS
@@ -104,7 +105,7 @@ class Verifier:
         if len(token) > LONGEST_TOKEN:
             return _refused("the token is longer than 16 KiB")
         if is_ours(token):
-            found_token = tokens.find(token, self._clock())
+            found_token = tokens.find(token, self._clock(), through=through)
             return found_token if isinstance(found_token, Caller) else _refused(found_token)
         known = self._known.get(sha256(token).digest())
         if known is None:

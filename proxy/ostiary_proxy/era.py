@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
+from ostiary_proxy.decisions import Target
 from ostiary_proxy.message import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -21,7 +22,6 @@ from ostiary_proxy.message import (
     Message,
     Rejection,
 )
-from ostiary_proxy.policy import Target
 
 Era = Literal["legacy", "modern"]
 

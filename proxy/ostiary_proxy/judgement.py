@@ -6,6 +6,7 @@ A name outside a caller's lists has one answer whether it exists or not.  A list
 
 from dataclasses import replace
 
+from ostiary_proxy.catalogue_reader import NO_MORE, may_say
 from ostiary_proxy.conditions import Budget
 from ostiary_proxy.era import targets
 from ostiary_proxy.exchange import Exchange, Refused
@@ -23,8 +24,13 @@ from ostiary_proxy.resource_metadata import step_up
 
 def judge(exchange: Exchange) -> None:
     """Everything that the message is about must be allowed.  Raises Refused."""
-    assert exchange.message is not None
-    about = targets(exchange.message)
+    message = exchange.message
+    assert message is not None
+    assert exchange.caller is not None
+    if exchange.caller.kind == "catalogue" and not may_say(message):
+        exchange.allow, exchange.deny = None, NO_MORE
+        raise Refused(_denied(exchange, Target("unknown", message.method), NO_MORE))
+    about = targets(message)
     if isinstance(about, Rejection):
         raise Refused(about)
     exchange.targets, budget = about, Budget()

@@ -283,7 +283,7 @@ def _twice(names: list[bytes]) -> bool:
     """Some header that may come once does not."""
     seen: set[bytes] = set()
     for name in names:
-        if name in seen and (name in _ONCE or name.startswith(b"mcp-")):
+        if name in seen and (name in _ONCE or name.startswith((b"mcp-", b"ostiary-"))):
             return True
         seen.add(name)
     return False

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ostiary_proxy.callers import Caller as Caller
+from ostiary_proxy.catalogue_reader import decide_for_reader
 from ostiary_proxy.conditions import Budget, Subject, holds
 from ostiary_proxy.decisions import Allow as Allow
 from ostiary_proxy.decisions import Decision as Decision
@@ -51,6 +52,8 @@ def decide(target: Target, caller: Caller, rules: Rules, budget: Budget | None =
     `budget`: what is left to the conditions of one request, where more than this is decided for
     it."""
     budget = budget or Budget()
+    if caller.kind == "catalogue":
+        return decide_for_reader(target, rules)
     if rules.group is not None:
         return _in_group(target, caller, rules, rules.group, budget)
     known = _known(target, caller, rules, budget)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from ostiary_proxy.catalogue_reader import may_hear
 from ostiary_proxy.config import Limits
 from ostiary_proxy.era import LISTS
 from ostiary_proxy.exchange import (
@@ -146,8 +147,9 @@ class _Pump:
         self._watch = watch
         self._decoder = Decoder()
         message = exchange.message
+        self._reads = exchange.caller is not None and exchange.caller.kind == "catalogue"
         # What a GET stream replays may be the answer to a list.
-        self._filters = message is None or message.method in LISTS
+        self._filters = self._reads or message is None or message.method in LISTS
         self._raw: bytearray | None = bytearray()
         """As it came, since the last whole event; None: some of it has gone out rewritten."""
 
@@ -234,6 +236,8 @@ class _Pump:
         if not event.data:
             return event
         data = decode(event.data)
+        if self._reads and not may_hear(self._exchange.message, data):
+            return replace(event, data=b"")
         if isinstance(data, dict) and isinstance(data.get("method"), str):
             return replace(event, data=encode(data))
         if self._exchange.message is not None:

@@ -82,6 +82,9 @@ class Replicas:
         if FORWARDED in exchange.headers:
             await self._believe(exchange, followed[0] if followed else None, ready)
             return False
+        if exchange.through is not None:
+            # The gateway chose this pod; to another one it would not come from the gateway.
+            return False
         place = self._place(exchange) if followed is not None else None
         if followed is None or place is None:
             return False

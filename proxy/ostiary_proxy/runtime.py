@@ -48,9 +48,19 @@ class Endpoint:
 
     def knows(self, caller: Caller) -> bool:
         """Would the proof of who it is be taken now?  Its expiry aside."""
+        if caller.through and all(link.uid != caller.through for link in self.server.groups):
+            return False
         if caller.proof:
-            return self.tokens.hold(caller.proof)
+            return self.tokens.hold(caller.proof, through=frozenset({caller.through}))
         return not caller.issuer or caller.issuer in self.issuers
+
+    @property
+    def has_walls(self) -> bool:
+        """Some rule takes callers without a token for what their network says of them."""
+        subjects = (
+            it for one in self.server.policies for rule in one.rules for it in rule.subjects
+        )
+        return any(subject.network for subject in subjects)
 
     @property
     def backend_key(self) -> tuple[str, str]:
@@ -101,7 +111,7 @@ class Snapshot:
 
 
 def _closed(endpoint: Endpoint) -> Endpoint:
-    server = endpoint.server.model_copy(update={"policies": ()})
+    server = endpoint.server.model_copy(update={"policies": (), "groups": ()})
     return replace(endpoint, server=server, rules=compile_rules(server))
 
 

@@ -73,7 +73,7 @@ class Proxy:
             runtime=self.runtime, resolve=resolve, port=lambda: self._listeners[0].port
         )
         self._tls = TlsPort(self.runtime, tls_dir or Path(TLS_DIR), listen=self._listen_tls)
-        self._app = make_app(self.runtime, self.backends)
+        self._app = make_app(self.runtime, self.backends, resolve)
         self.drain = self._make_drain(accept_seconds)
 
     def _make_drain(self, accept_seconds: float) -> Drain:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from ostiary_proxy import cuts
+from ostiary_proxy.catalogue_reader import may_hear
 from ostiary_proxy.exchange import Exchange, Refused, failed
 from ostiary_proxy.mailbox import Letter, Letters
 from ostiary_proxy.message import (
@@ -13,6 +14,7 @@ from ostiary_proxy.message import (
     METHOD_NOT_FOUND,
     PARSE_ERROR,
     UNSUPPORTED_VERSION,
+    decode,
 )
 from ostiary_proxy.relay import shown
 from ostiary_proxy.sse import COMMENT, encode
@@ -61,6 +63,8 @@ async def deliver(exchange: Exchange, mailbox: Letters, watch: Watch) -> None:
 
 async def _pass(exchange: Exchange, letter: Letter, watch: Watch) -> bool:
     """True after the last one."""
+    if not letter.last and not _may_hear(exchange, letter):
+        return False
     if letter.question is not None:
         watch.ask(letter.question)
     if not letter.last:
@@ -76,6 +80,13 @@ async def _pass(exchange: Exchange, letter: Letter, watch: Watch) -> bool:
     else:
         await exchange.reply(_status(exchange, code), data)
     return True
+
+
+def _may_hear(exchange: Exchange, letter: Letter) -> bool:
+    caller = exchange.caller
+    if caller is None or caller.kind != "catalogue":
+        return True
+    return may_hear(exchange.message, decode(letter.data))
 
 
 def _status(exchange: Exchange, code: int | None) -> int:
