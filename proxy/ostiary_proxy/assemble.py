@@ -4,15 +4,17 @@ The only I/O is the reading of master keys.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from ostiary_proxy.access_tokens import AccessTokens
 from ostiary_proxy.auth import Verifier
-from ostiary_proxy.config import ProxyConfig, Server
+from ostiary_proxy.config import GroupBackend, ProxyConfig, Server
+from ostiary_proxy.group_places import GroupPlaces, aggregate_audiences, passthroughs
+from ostiary_proxy.group_rules import compile_group
 from ostiary_proxy.pins import Book
-from ostiary_proxy.policy import compile_rules
+from ostiary_proxy.policy import Rules, compile_rules
 from ostiary_proxy.runtime import LOCAL_HOSTS, Endpoint, Snapshot, backend_key
 from ostiary_proxy.seal import MASTER_BYTES, PROCESS_NONCE_BYTES, Sealer, held_keys
 
@@ -37,23 +39,49 @@ class Assembler:
         self._own_master = os.urandom(MASTER_BYTES)
         self._books: dict[tuple[str, str], Book] = {}
         """By backend: what is known of its tools outlives the rules."""
+        self._places: dict[str, GroupPlaces] = {}
+        """By a group's uid: so does what its members' things are called."""
 
     def build(self, config: ProxyConfig, digest: str) -> Snapshot:
         keys = [backend_key(server) for server in config.servers]
         self._books = {key: self._books.get(key) or Book() for key in keys}
+        self._places = {
+            server.uid: self._places.get(server.uid) or GroupPlaces(server.backend)
+            for server in config.servers
+            if isinstance(server.backend, GroupBackend)
+        }
         known = frozenset(issuer.issuer for issuer in config.issuers)
         return Snapshot(
             config=config,
             generation=config.generation,
             digest=digest,
-            endpoints={server.path: self._endpoint(server, known) for server in config.servers},
+            endpoints={
+                endpoint.server.path: endpoint
+                for server in config.servers
+                for endpoint in self._endpoints(server, known)
+            },
             verifier=Verifier(config.issuers, clock=self._now, on_unknown_kid=self._on_unknown_kid),
         )
 
-    def _endpoint(self, server: Server, issuers: frozenset[str]) -> Endpoint:
+    def _endpoints(self, server: Server, issuers: frozenset[str]) -> Iterator[Endpoint]:
+        """A group has its members' own ways beside `/mcp`."""
+        if not isinstance(server.backend, GroupBackend):
+            rules = compile_rules(server, self._books[backend_key(server)])
+            yield self._endpoint(server, rules, issuers)
+            return
+        places = self._places[server.uid]
+        books = places.books(server.backend)
+        whole = server.model_copy(update={"audiences": aggregate_audiences(server)})
+        yield self._endpoint(whole, compile_group(server, books, places), issuers)
+        for way in passthroughs(server):
+            assert isinstance(way.backend, GroupBackend)
+            alone = GroupPlaces(way.backend)
+            yield self._endpoint(way, compile_group(way, books, alone), issuers)
+
+    def _endpoint(self, server: Server, rules: Rules, issuers: frozenset[str]) -> Endpoint:
         return Endpoint(
             server=server,
-            rules=compile_rules(server, self._books[backend_key(server)]),
+            rules=rules,
             audiences=frozenset(server.audiences),
             tokens=AccessTokens(server.tokens),
             issuers=issuers,

@@ -7,30 +7,19 @@ is open is decided again with each new config.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Final, Self
 
 from ostiary_proxy import long_calls
 from ostiary_proxy.addresses import Resolve, by_dns
-from ostiary_proxy.bridge import Bridge
-from ostiary_proxy.config import (
-    MCP_PORT,
-    HttpBackend,
-    ServerReport,
-    SseBackend,
-    StdioBackend,
-    WebSocketBackend,
-    drift,
-)
+from ostiary_proxy.care import Care, Carer
+from ostiary_proxy.config import CATALOGUE_TOKEN, MCP_PORT, ServerReport, drift
 from ostiary_proxy.exchange import Cut, Exchange, Refused, failed
-from ostiary_proxy.http_backend import HttpServer
 from ostiary_proxy.policy import Target
-from ostiary_proxy.port_backend import PortServer
-from ostiary_proxy.recipe import Owner
 from ostiary_proxy.replicas import Replicas
 from ostiary_proxy.runtime import Endpoint, Runtime, Snapshot
 from ostiary_proxy.standing import allowed, check
-from ostiary_proxy.stdio_backend import StdioServer
-from ostiary_proxy.supervisor import Backend, Supervised, is_held
+from ostiary_proxy.supervisor import is_held
 
 DRAIN_POLL_SECONDS: Final = 0.05
 DECIDED_AT_ONCE: Final = 1000
@@ -48,16 +37,25 @@ class Backends:
         now: Callable[[], float] = time.time,
         resolve: Resolve = by_dns,
         port: Callable[[], int] = lambda: MCP_PORT,
+        catalogue_token: Path = Path(CATALOGUE_TOKEN),
     ) -> None:
         """`resolve`: a name to its addresses; `port`: the MCP port of this pod, and of each other
         of its servers."""
         self._runtime = runtime
         self._replicas = Replicas(runtime, resolve=resolve, port=port, spawn=self._spawn)
-        self._now = now
+        self._carer = Carer(
+            runtime,
+            now=now,
+            resolve=resolve,
+            port=port,
+            spawn=self._spawn,
+            changed=self._changed,
+            catalogue_token=catalogue_token,
+        )
         self._tasks = asyncio.TaskGroup()
-        self._running: dict[Key, tuple[Supervised, asyncio.Task[None]]] = {}
-        self._replaced: list[Supervised] = []
-        self._by_path: dict[str, Supervised] = {}
+        self._running: dict[Key, tuple[Care, asyncio.Task[None]]] = {}
+        self._replaced: list[Care] = []
+        self._by_path: dict[str, Care] = {}
         self._applied: Snapshot | None = None
         self._subscribers: list[Callable[[], None]] = []
         self._stop_watching: Callable[[], None] = lambda: None
@@ -90,7 +88,7 @@ class Backends:
         counts = self._runtime.observations
         return tuple(
             report.model_copy(update={"observed": counts.of(f"{report.namespace}/{report.name}")})
-            for report in (supervised.report() for supervised, _ in self._running.values())
+            for report in (it.report() for it, _ in self._running.values() if it.reported)
         )
 
     def unapproved(self) -> Iterator[tuple[str, int]]:
@@ -151,7 +149,7 @@ class Backends:
         self._changed()
 
     @property
-    def _all(self) -> list[Supervised]:
+    def _all(self) -> list[Care]:
         """With those that were replaced while something was open."""
         return [*(supervised for supervised, _ in self._running.values()), *self._replaced]
 
@@ -177,13 +175,15 @@ class Backends:
                 if not allowed(exchange, supervised.endpoint):
                     exchange.interrupt("revoked")
                 yield exchange.targets
-            yield from supervised.bridge.recheck(supervised.endpoint)
+            yield from supervised.recheck(supervised.endpoint)
 
     async def known(self, exchange: Exchange) -> None:
-        """Wait until it can be decided whether a pinned tool is as it was approved."""
+        """Wait until it can be decided whether a pinned tool is as it was approved, and of a
+        group, whose a name is."""
         assert exchange.endpoint is not None
+        rules = exchange.endpoint.rules
         supervised = self._by_path.get(exchange.endpoint.server.path)
-        if supervised is not None and exchange.endpoint.rules.pinned.mode != "Off":
+        if supervised is not None and (rules.group is not None or rules.pinned.mode != "Off"):
             await supervised.known()
 
     async def serve(self, exchange: Exchange) -> None:
@@ -199,7 +199,7 @@ class Backends:
         if not await self._elsewhere(exchange, supervised):
             await supervised.serve(exchange)
 
-    async def _elsewhere(self, exchange: Exchange, supervised: Supervised) -> bool:
+    async def _elsewhere(self, exchange: Exchange, supervised: Care) -> bool:
         """Served by the pod that owns its session; open here like any other meanwhile."""
         exchange.holding = is_held(exchange)
         supervised.open.add(exchange)
@@ -223,62 +223,8 @@ class Backends:
             self.apply(snapshot)
 
     def _start(self, key: Key, endpoint: Endpoint) -> None:
-        supervised: Supervised | None = None
-
-        def look_again() -> None:
-            if supervised is not None:
-                supervised.look_again()
-
-        backend = self._backend(endpoint, look_again)
-        server = endpoint.server
-        tally = self._runtime.metrics.tally(f"{server.namespace}/{server.name}")
-        bridge = Bridge(
-            backend.source, server, owner=self._owner, now=self._now, on_repair=tally.repaired
-        )
-        supervised = Supervised(endpoint, backend, bridge, self._changed)
+        supervised = self._carer.make(endpoint)
         self._running[key] = (supervised, self._spawn(supervised.run()))
-
-    @property
-    def _owner(self) -> Owner:
-        return Owner(self._runtime.pod_uid, self._runtime.address)
-
-    def _backend(self, endpoint: Endpoint, look_again: Callable[[], None]) -> Backend:
-        server, runtime = endpoint.server, self._runtime
-        name = f"{server.namespace}/{server.name}"
-        owner, tally = self._owner, runtime.metrics.tally(name)
-        if isinstance(server.backend, HttpBackend):
-            return HttpServer(
-                server.backend,
-                server.uid,
-                owner,
-                name=name,
-                now=self._now,
-                on_trouble=look_again,
-                spawn=self._spawn,
-                tally=tally,
-            )
-        if isinstance(server.backend, SseBackend | WebSocketBackend):
-            return PortServer(
-                server.backend,
-                server.uid,
-                owner,
-                name=name,
-                now=self._now,
-                on_trouble=look_again,
-                spawn=self._spawn,
-                tally=tally,
-            )
-        assert isinstance(server.backend, StdioBackend)
-        return StdioServer(
-            server.backend,
-            server.uid,
-            owner,
-            name=name,
-            now=self._now,
-            on_trouble=look_again,
-            spawn=self._spawn,
-            tally=tally,
-        )
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         return self._tasks.create_task(work)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ostiary_proxy.era import LISTS
 from ostiary_proxy.group_names import GroupNames
 from ostiary_proxy.message import INVALID_PARAMS, Json
 from ostiary_proxy.twins import unclear_item
@@ -31,6 +32,16 @@ def response(method: str, data: Json, alias: str, names: GroupNames) -> Json:
     speech = _Speech(alias, names)
     changed = _replaced(data, "result", lambda value: _object(value, speech.result, method))
     return _replaced(changed, "error", _failure(speech))
+
+
+def item(method: str, data: Json, alias: str, names: GroupNames) -> Json | None:
+    """One item of a list; None: it is left out."""
+    if names.sole is not None:
+        return data
+    key = LISTS[method][0]
+    changed = _Speech(alias, names).result(method, {key: [data]})
+    kept: list[Json] = changed[key]
+    return kept[0] if kept else None
 
 
 def said(data: Json, alias: str, names: GroupNames) -> Json:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from ostiary_proxy.addresses import Addresses, Resolve
+from ostiary_proxy.forward import pool_from
 from ostiary_proxy.pool import Pool
 from ostiary_proxy.siblings import chosen, plain
 from ostiary_proxy.upstream import UnreachableError
@@ -26,8 +27,10 @@ class MemberPods:
         *,
         resolve: Resolve,
         clock: Callable[[], float],
+        own: str = "",
     ) -> None:
-        self._port = port
+        """`own`: the address that members know us by; empty: whichever the system takes."""
+        self._port, self._own = port, own
         self._addresses = Addresses(host, resolve=resolve, clock=clock) if host else None
         self._known: frozenset[str] = frozenset() if host else frozenset({_HERE})
         self._stale = False
@@ -64,8 +67,13 @@ class MemberPods:
         if pool is None:
             for gone in self._pools.keys() - self._known:
                 self._pools.pop(gone).close()
-            pool = self._pools[address] = Pool(host=address, port=self._port())
+            pool = self._pools[address] = self._made(address)
         return pool
+
+    def _made(self, address: str) -> Pool:
+        if self._own and (":" in self._own) == (":" in address):
+            return pool_from(self._own, address, self._port())
+        return Pool(host=address, port=self._port())
 
     def prune(self) -> None:
         for pool in self._pools.values():

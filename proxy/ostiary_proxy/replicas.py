@@ -13,7 +13,7 @@ from typing import Final
 from ostiary_proxy import input_state
 from ostiary_proxy import recipe as recipes
 from ostiary_proxy.addresses import Resolve
-from ostiary_proxy.config import HttpBackend, StdioBackend
+from ostiary_proxy.config import GroupBackend, HttpBackend, StdioBackend
 from ostiary_proxy.era import SESSION
 from ostiary_proxy.exchange import FORWARDED, NOT_HERE, Exchange, Refused, failed
 from ostiary_proxy.forward import NotServedError, forward, pool_from
@@ -138,7 +138,7 @@ class Replicas:
         server, backend = exchange.endpoint.server, exchange.endpoint.server.backend
         mode = backend.process if isinstance(backend, StdioBackend) else "PerSession"
         if (
-            isinstance(backend, HttpBackend)
+            isinstance(backend, HttpBackend | GroupBackend)
             or mode == "Shared"
             or server.sessionAffinity == "Request"
             or exchange.caller.kind == "anonymous"

@@ -28,9 +28,10 @@ def find(snapshot: Snapshot, path: str) -> Way | None:
         return None
     rest = path.removeprefix(WELL_KNOWN)
     endpoint = snapshot.endpoints.get(rest)
-    if not rest and len(snapshot.endpoints) == 1:
+    servers = snapshot.config.servers
+    if not rest and len(servers) == 1:
         # Clients that know no paths look here; of several endpoints none is meant.
-        endpoint = next(iter(snapshot.endpoints.values()))
+        endpoint = snapshot.endpoints.get(servers[0].path)
     return Way("metadata", endpoint) if endpoint is not None else None
 
 

@@ -14,7 +14,7 @@ from ostiary_proxy.access_tokens import AccessTokens
 from ostiary_proxy.audit import Audit
 from ostiary_proxy.auth import Verifier
 from ostiary_proxy.between import new_secret
-from ostiary_proxy.config import HttpBackend, Outside, ProxyConfig, Server
+from ostiary_proxy.config import GroupBackend, HttpBackend, Outside, ProxyConfig, Server
 from ostiary_proxy.metrics import Metrics
 from ostiary_proxy.observations import Observations, Would
 from ostiary_proxy.policy import Caller, Rules, compile_rules
@@ -26,7 +26,10 @@ LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 def backend_key(server: Server) -> tuple[str, str]:
-    """A backend lives on across configs while this stays the same."""
+    """A backend lives on across configs while this stays the same.  A group does for as long as
+    it is: its members come and go without it."""
+    if isinstance(server.backend, GroupBackend):
+        return (server.uid, "group")
     return (server.uid, server.backend.model_dump_json())
 
 
@@ -112,6 +115,9 @@ class Snapshot:
 
 def _closed(endpoint: Endpoint) -> Endpoint:
     server = endpoint.server.model_copy(update={"policies": (), "groups": ()})
+    if endpoint.rules.group is not None:
+        group = replace(endpoint.rules.group, members={})
+        return replace(endpoint, server=server, rules=replace(endpoint.rules, group=group))
     return replace(endpoint, server=server, rules=compile_rules(server))
 
 

@@ -21,7 +21,7 @@ from ostiary_proxy.asgi import Application
 from ostiary_proxy.assemble import Assembler
 from ostiary_proxy.audit import Audit
 from ostiary_proxy.backends import Backends
-from ostiary_proxy.config import TLS_DIR, ProxyConfig, ServerReport
+from ostiary_proxy.config import CATALOGUE_TOKEN, TLS_DIR, ProxyConfig, ServerReport
 from ostiary_proxy.document import check, digest_of
 from ostiary_proxy.drain import ACCEPT_SECONDS, Drain
 from ostiary_proxy.limits import LimitedProtocol
@@ -52,6 +52,7 @@ class Proxy:
         pod: str = "",
         pod_uid: str = "",
         address: str = "",
+        catalogue_token: Path = Path(CATALOGUE_TOKEN),
         resolve: Resolve = by_dns,
         now: Callable[[], float] = time.time,
         accept_seconds: float = ACCEPT_SECONDS,
@@ -59,7 +60,8 @@ class Proxy:
         """`host` empty: every address; `admin_port` None: no admin port; `keys_dir` None: the
         session keys are made here and die with the process; `tls_dir`: where the certificate of
         `tls_port` is, once a config asks for that port; `address`: of this pod, among the
-        other pods of its server; `resolve`: a name to the addresses of those."""
+        other pods of its server; `catalogue_token`: a gateway's own, for its members' lists;
+        `resolve`: a name to the addresses of its pods."""
         self._host, self._ports, self._tls_at = host, (port, admin_port), tls_port
         self._stack = AsyncExitStack()
         self._listeners: list[Listener] = []
@@ -70,7 +72,10 @@ class Proxy:
         self.runtime = Runtime(audit, Metrics(), role, pod, pod_uid, address, now=now)
         self.assembler = Assembler(keys_dir=keys_dir, now=now, on_unknown_kid=self.runtime.changed)
         self.backends = Backends(
-            runtime=self.runtime, resolve=resolve, port=lambda: self._listeners[0].port
+            runtime=self.runtime,
+            resolve=resolve,
+            port=lambda: self._listeners[0].port,
+            catalogue_token=catalogue_token,
         )
         self._tls = TlsPort(self.runtime, tls_dir or Path(TLS_DIR), listen=self._listen_tls)
         self._app = make_app(self.runtime, self.backends, resolve)

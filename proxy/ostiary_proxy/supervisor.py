@@ -7,7 +7,7 @@ streams); how the backend is spoken to is `http_backend` and `stdio_backend`.
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -19,6 +19,7 @@ from ostiary_proxy.exchange import Exchange, Refused, failed
 from ostiary_proxy.message import INVALID_REQUEST, Rejection
 from ostiary_proxy.mirror import written
 from ostiary_proxy.observe import LookError, Seen
+from ostiary_proxy.policy import Target
 from ostiary_proxy.room import Room
 from ostiary_proxy.runtime import Endpoint
 from ostiary_proxy.sources import Source
@@ -81,6 +82,14 @@ class Supervised:
     @property
     def answered_once(self) -> bool:
         return self.seen is not None
+
+    @property
+    def reported(self) -> bool:
+        return True
+
+    def recheck(self, endpoint: Endpoint) -> Iterator[tuple[Target, ...]]:
+        """Of what waits for its caller's answer; see `bridge`."""
+        return self.bridge.recheck(endpoint)
 
     def look_again(self) -> None:
         """Something suggests that what is known is out of date."""
@@ -242,7 +251,7 @@ class Supervised:
         if seen is None:
             raise Refused(_unavailable(self.failure))
         if message is None and exchange.headers.get(VERSION, b"").decode("latin-1") in MODERN:
-            raise Refused(_only_post())
+            raise Refused(only_post())
         if not (seen.modern if modern else seen.legacy):
             await self.bridge.serve(exchange, seen)
             return
@@ -285,7 +294,8 @@ def is_held(exchange: Exchange) -> bool:
     return message.method == "subscriptions/listen"
 
 
-def _only_post() -> Rejection:
+def only_post() -> Rejection:
+    """Modern clients hold nothing open but a POST."""
     return Rejection(
         405,
         INVALID_REQUEST,

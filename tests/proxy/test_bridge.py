@@ -1,4 +1,5 @@
-"""The matrix of eras (protocol.md 6.12): four cells, each over stdio and over HTTP, every feature.
+"""The matrix of eras (protocol.md 6.12): four cells, each over stdio and over HTTP, every feature;
+and once more over HTTP, through a group of this one member under its own names.
 
 Real SDK clients, real SDK servers held to one era, and a whole proxy between them.  A standing rig
 serves all tests of its cell.
@@ -18,6 +19,7 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from tests.proxy import revisions
 from tests.proxy.conditions import until, until_asked
+from tests.proxy.grouped import lone_rig
 from tests.proxy.peers.features import NAMES, NEW, Features
 from tests.proxy.rig import OTHER, PLANNER, Rig, http_rig, peer_command, rig, stdio
 
@@ -42,7 +44,7 @@ ALL = config.Policy(
 )
 CELLS = [
     (client, server, transport)
-    for transport in ("http", "stdio")
+    for transport in ("http", "stdio", "group")
     for client in ("legacy", "modern")
     for server in ("legacy", "modern")
 ]
@@ -115,6 +117,9 @@ async def cell(request: pytest.FixtureRequest) -> AsyncIterator[Cell]:
             if transport == "http":
                 app = await stack.enter_async_context(Features().http(server))
                 made.append(await stack.enter_async_context(http_rig(app, policies=(ALL,))))
+            elif transport == "group":
+                app = await stack.enter_async_context(Features().http(server))
+                made.append(await stack.enter_async_context(lone_rig(app, policies=(ALL,))))
             else:
                 backend = stdio(*peer_command("features.py"), server)
                 made.append(await stack.enter_async_context(rig(backend, policies=(ALL,))))

@@ -1,0 +1,193 @@
+"""A group's members, kept in mind: what each has, what all of it is called, and who hears of news.
+
+One for a group, however many ways lead to it (`/mcp`, `/servers/<alias>/mcp`).
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Final
+
+from ostiary_proxy.addresses import Resolve
+from ostiary_proxy.config import MemberReport, ServerReport
+from ostiary_proxy.era import LEGACY, MODERN
+from ostiary_proxy.exchange import Headers
+from ostiary_proxy.group_lists import Listed, State
+from ostiary_proxy.group_member import GroupMember
+from ostiary_proxy.group_names import GroupNames, group_names
+from ostiary_proxy.group_places import GroupPlaces
+from ostiary_proxy.group_shapes import GroupBackend, Member
+from ostiary_proxy.member_asks import Identity, MemberAsks
+from ostiary_proxy.member_link import MemberLink
+from ostiary_proxy.member_lists import BASE, MemberLists, Profile
+from ostiary_proxy.pins import Book
+from ostiary_proxy.runtime import Endpoint
+
+COLD_SECONDS: Final = 3.0
+"""A list waits this long for members that were never heard of; others are not waited for."""
+CHANGED: Final = frozenset({"tools", "prompts", "resources"})
+Spawn = Callable[[Coroutine[object, object, None]], "asyncio.Task[None]"]
+
+
+class Gateway:
+    """Of one group.  `apply` puts a config in force; `close` ends all that runs."""
+
+    def __init__(
+        self,
+        *,
+        port: Callable[[], int],
+        resolve: Resolve,
+        clock: Callable[[], float],
+        spawn: Spawn,
+        identity: Identity,
+        mark: Headers,
+        process: str,
+        own: str,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed`: the report is another; the rest is as in `member_link` and `member_asks`."""
+        self._port, self._resolve, self._clock = port, resolve, clock
+        self._spawn, self._identity, self._process = spawn, identity, process
+        self._mark, self._own = mark, own
+        self._report_changed = changed
+        self._members: dict[str, tuple[GroupMember, asyncio.Task[None]]] = {}
+        """By uid and place."""
+        self._endpoint: Endpoint | None = None
+        self._hearers: list[Callable[[frozenset[str]], None]] = []
+        self.stamp = 0
+        """Another number whenever what is listed may be another."""
+        self._warm = False
+
+    def apply(self, endpoint: Endpoint) -> None:
+        """The group's own endpoint: members come, go and change their rules."""
+        before, self._endpoint = self._endpoint, endpoint
+        group = self.group
+        wanted = {_key(member): member for member in group.members}
+        for key in self._members.keys() - wanted.keys():
+            self._members.pop(key)[1].cancel()
+        for key, member in wanted.items():
+            if key in self._members:
+                self._members[key][0].link.member = member
+            else:
+                self._begin(key, member)
+        if before is None or before.server != endpoint.server:
+            self._news(CHANGED)
+
+    def close(self) -> None:
+        for _, task in self._members.values():
+            task.cancel()
+        self._members.clear()
+
+    @property
+    def group(self) -> GroupBackend:
+        assert self._endpoint is not None
+        backend = self._endpoint.server.backend
+        assert isinstance(backend, GroupBackend)
+        return backend
+
+    def _places(self) -> GroupPlaces:
+        assert self._endpoint is not None
+        assert self._endpoint.rules.group is not None
+        places = self._endpoint.rules.group.places
+        assert isinstance(places, GroupPlaces)
+        return places
+
+    @property
+    def names(self) -> GroupNames:
+        return self._places().names
+
+    def member(self, alias: str) -> GroupMember | None:
+        return next((one for one in self.members if one.member.alias == alias), None)
+
+    @property
+    def members(self) -> list[GroupMember]:
+        """In the group's order."""
+        return [self._members[_key(member)][0] for member in self.group.members]
+
+    def _begin(self, key: str, member: Member) -> None:
+        link = MemberLink(
+            member,
+            port=self._port,
+            resolve=self._resolve,
+            clock=self._clock,
+            mark=self._mark,
+            own=self._own,
+        )
+        asks = MemberAsks(link, self._identity, self._process)
+        book = self._places().books(self.group).get(member.alias, Book())
+        made = GroupMember(link, asks, changed=self._news, book=book)
+        self._members[key] = (made, self._spawn(made.run()))
+
+    # what they have
+
+    async def warm(self) -> None:
+        """Wait until each member was heard of once, or has been waited for long enough."""
+        if not self._warm:
+            await self.lists(BASE)
+            self._warm = True
+
+    async def lists(self, profile: Profile, aliases: Sequence[str] | None = None) -> list[Listed]:
+        """Of these members, or of all."""
+        wanted = [it for it in self.members if aliases is None or it.member.alias in aliases]
+        known = [it.catalogue.known(profile) for it in wanted]
+        if any(one is None for one in known):
+            known = await asyncio.gather(*(self._get(it, profile) for it in wanted))
+        return [
+            (it.member.alias, one, _state(it, one)) for it, one in zip(wanted, known, strict=True)
+        ]
+
+    async def _get(self, member: GroupMember, profile: Profile) -> MemberLists | None:
+        catalogue = member.catalogue
+        if catalogue.stale and catalogue.known(profile) is None:
+            # It is down: nobody waits for it again.
+            return catalogue.known(BASE)
+        found = await catalogue.get(profile, COLD_SECONDS)
+        return found if found is not None else catalogue.known(BASE)
+
+    # news
+
+    def hear(self, hearer: Callable[[frozenset[str]], None]) -> Callable[[], None]:
+        """Told of the kinds of lists that changed; returns the way to stop that."""
+        self._hearers.append(hearer)
+        return lambda: self._hearers.remove(hearer)
+
+    def _news(self, kinds: frozenset[str]) -> None:
+        self.stamp += 1
+        listed = {one.member.alias: one.catalogue for one in self.members if one is not None}
+        self._places().names = group_names(
+            self.group,
+            {alias: catalogue.tool_names for alias, catalogue in listed.items()},
+            {alias: catalogue.prompt_names for alias, catalogue in listed.items()},
+        )
+        for hearer in tuple(self._hearers):
+            hearer(kinds)
+        self._report_changed()
+
+    def report(self) -> ServerReport:
+        assert self._endpoint is not None
+        server, names = self._endpoint.server, self.names
+        members: list[MemberReport] = []
+        for one in self.members:
+            alias = one.member.alias
+            lost = (*names.tools.conflicts.get(alias, ()), *names.prompts.conflicts.get(alias, ()))
+            members.append(one.catalogue.report(lost))
+        return ServerReport(
+            namespace=server.namespace,
+            name=server.name,
+            state="Ready",
+            protocol=MODERN[-1],
+            served=(*LEGACY, *MODERN),
+            serverName=f"{server.namespace}/{server.name}",
+            toolCount=sum(one.toolCount for one in members),
+            members=tuple(members),
+        )
+
+
+def _state(member: GroupMember, lists: MemberLists | None) -> State:
+    if lists is None:
+        return "Unhealthy" if member.catalogue.stale else "Waiting"
+    return "Stale" if member.catalogue.stale else "Ready"
+
+
+def _key(member: Member) -> str:
+    """A member lives on across configs while this stays the same."""
+    return "|".join((member.uid, member.alias, member.host, str(member.port), member.path))

@@ -1,0 +1,154 @@
+"""A gateway and its members' pods as proxies of their own: sessions, replicas, and pods that go."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tests.proxy import pods, rig
+from tests.proxy.conditions import until, until_asked
+from tests.proxy.grouped import everything
+from tests.proxy.peers.features import Features
+from tests.proxy.pods import Cluster, Pod, cluster
+from tests.proxy.test_bridge import ALL
+from tests.proxy.test_group_service import said
+
+pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+
+MODES = ("legacy", "2026-07-28")
+
+
+@asynccontextmanager
+async def two(**more: Any) -> AsyncIterator[tuple[Cluster, Pod]]:
+    """Two members, and a gateway before them."""
+    async with (
+        Features().http("both") as app,
+        Features().http("legacy") as other,
+        rig.served(app) as port,
+        rig.served(other) as other_port,
+        cluster() as made,
+    ):
+        await made.member("clock", port, policies=(ALL,))
+        await made.member("notes", other_port, policies=(ALL,))
+        made.make_group(**more)
+        gateway = await made.gateway()
+        await made.ready(gateway)
+        yield made, gateway
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_calls_pass_two_proxies_with_the_callers_own_token(mode: str) -> None:
+    async with two() as (made, gateway):
+        async with pods.client(gateway, mode) as client:
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            assert {"clock_echo", "notes_echo"} <= names
+            for alias in ("clock", "notes"):
+                assert said(await client.call_tool(f"{alias}_echo", {"text": alias})) == alias
+        for pod in made.pods:
+            await pod.stop()
+        for pod in made.pods:
+            calls = [line for line in pod.trail if line.get("method") == "tools/call"]
+            assert {line["subject"] for line in calls} == {rig.PLANNER}
+        members = [line for pod in made.pods[:2] for line in pod.trail]
+        via = {line.get("via") for line in members if line.get("method") == "tools/call"}
+        assert via == {"group:agents/everyday"}
+
+
+async def begin(raw: rig.Raw) -> dict[str, str]:
+    answer = await raw.initialize()
+    session = {"mcp_session_id": answer.headers["mcp-session-id"]}
+    await raw.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
+    return session
+
+
+async def echo(raw: rig.Raw, session: dict[str, str], tool: str = "clock_echo") -> Any:
+    sent = await raw.legacy(
+        "tools/call", 1, headers=session, name=tool, arguments={"text": "hello"}
+    )
+    return sent
+
+
+async def test_a_session_is_known_at_every_replica_of_the_gateway_and_outlives_each() -> None:
+    async with two() as (made, first):
+        second = await made.gateway()
+        async with pods.raw(first.url) as one, pods.raw(second.url) as other:
+            session = await begin(one)
+            for raw in (one, other, one, other):
+                assert (await echo(raw, session)).status_code == 200
+            await made.lose(first)
+            for _ in range(3):
+                answer = await echo(other, session)
+                assert answer.json()["result"]["content"][0]["text"] == "hello"
+
+
+async def test_a_session_goes_on_when_its_members_pod_goes() -> None:
+    async with two() as (made, gateway):
+        await made.again("clock")
+        async with pods.raw(gateway.url) as raw:
+            session = await begin(raw)
+            assert (await echo(raw, session)).status_code == 200
+            owner = await owning(made, "clock")
+            await made.lose(owner)
+            for _ in range(3):
+                answer = await echo(raw, session)
+                assert answer.json()["result"]["content"][0]["text"] == "hello", answer.text
+
+
+async def owning(made: Cluster, name: str) -> Pod:
+    """The pod of that server which served a call."""
+
+    async def found() -> bool:
+        return any("tools/call" in pod.audit.read_text() for pod in made.of_server(name))
+
+    await until_asked(found)
+    return next(p for p in made.of_server(name) if "tools/call" in p.audit.read_text())
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_no_call_fails_while_a_member_is_scaled_out_and_in(mode: str) -> None:
+    async with two() as (made, gateway):
+        done: list[str] = []
+        stop = asyncio.Event()
+
+        async def calling() -> None:
+            async with pods.client(gateway, mode) as client:
+                while not stop.is_set():
+                    done.append(said(await client.call_tool("clock_echo", {"text": "hello"})))
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(4):
+                tasks.create_task(calling())
+            await until(lambda: len(done) > 20)
+            for _ in range(2):
+                await made.again("clock")
+            count = len(done)
+            await until(lambda: len(done) > count + 50)
+            for pod in made.of_server("clock")[:2]:
+                made.forget(pod)
+                await pod.drain()
+                await pod.stop()
+            count = len(done)
+            await until(lambda: len(done) > count + 50)
+            stop.set()
+        assert set(done) == {"hello"}
+
+
+async def test_members_get_nothing_that_a_client_did_not_mean_for_them() -> None:
+    """Credentials, sessions and marks of ours end at the member's proxy."""
+    seen: list[dict[bytes, bytes]] = []
+    async with (
+        Features().http("both") as app,
+        rig.served(everything(app, seen)) as port,
+        cluster() as made,
+    ):
+        await made.member("clock", port, policies=(ALL,))
+        made.make_group()
+        gateway = await made.gateway()
+        await made.ready(gateway)
+        for mode in MODES:
+            async with pods.client(gateway, mode) as client:
+                await client.call_tool("clock_echo", {"text": "x"})
+    names = {name for headers in seen for name in headers}
+    assert b"mcp-protocol-version" in names
+    assert not {n for n in names if n.startswith(b"ostiary") or n in (b"authorization", b"cookie")}
