@@ -92,7 +92,9 @@ class Entrance:
 
 def _matters(exchange: Exchange, found: Caller | Refusal, endpoint: Endpoint) -> bool:
     """Where it came from decides what it is."""
-    if isinstance(found, Refusal) or SESSION_HEADER in exchange.headers:
+    if isinstance(found, Refusal):
+        return b"authorization" in exchange.headers
+    if SESSION_HEADER in exchange.headers:
         return True
     return found.kind == "anonymous" and endpoint.has_walls
 

@@ -104,9 +104,9 @@ def headers_of(given: str | None = "", key: str = "", **more: str) -> dict[str, 
 
 @asynccontextmanager
 async def member(
-    backend: config.Backend, *, role: Any = "sidecar", **values: Any
+    backend: config.Backend, *, role: Any = "sidecar", address: str = "", **values: Any
 ) -> AsyncIterator[Member]:
-    """Of the one group, unless told."""
+    """Of the one group, unless told.  `address`: of this pod, where there are others."""
     names: dict[str, frozenset[str] | OSError] = {PODS: frozenset({GATEWAY})}
 
     async def resolve(name: str) -> frozenset[str]:
@@ -118,7 +118,12 @@ async def member(
     given = {"backend": backend, "policies": (policy(),), "groups": (LINK,), **values}
     with tempfile.TemporaryFile() as audit:
         async with Proxy(
-            role=role, audit_stream=audit, pod_uid="pod-1", accept_seconds=0.0, resolve=resolve
+            role=role,
+            audit_stream=audit,
+            pod_uid="pod-1",
+            address=address,
+            accept_seconds=0.0,
+            resolve=resolve,
         ) as proxy:
             made = Member(proxy, given, names)
             made.apply()

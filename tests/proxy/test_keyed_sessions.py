@@ -26,6 +26,7 @@ from tests.proxy.test_stdio import BOTH, LEGACY
 from tests.proxy.wire import Answer
 
 from ostiary_proxy import config
+from ostiary_proxy.era import CAPABILITIES_KEY
 from ostiary_proxy.session import HELLO_BYTES
 
 THEIRS = token(OTHER, GROUP_AUDIENCE)
@@ -241,6 +242,33 @@ async def test_a_modern_request_bears_its_key_to_no_backend() -> None:
 
     assert answer.status == 200
     assert not [name for seen in peer.seen for name in seen.headers if "ostiary-" in name]
+
+
+async def test_what_a_gateway_sends_goes_to_no_other_pod() -> None:
+    """It chose this one; another would see it come from here, and not from the gateway."""
+    met: list[str] = []
+
+    def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.append("somebody")
+        writer.close()
+
+    async with member(stdio(*BOTH), address="127.0.0.1", pods="time-pods") as made:
+        made.names["time-pods"] = frozenset({"127.0.0.1", "127.0.0.3"})
+        other = await asyncio.start_server(meet, "127.0.0.3", made.proxy.port)
+        async with other:
+            for key in (f"{number:032x}" for number in range(8)):
+                await begin(made, key)
+                pid(await made.call("pid", key))
+                pid(await made.modern("tools/call", name="pid", key=key))
+                pid(await made.modern("tools/call", name="pid"))
+            through = len(met)
+            for number in range(32):
+                meta = {CAPABILITIES_KEY: {"experimental": {"n": number}}}
+                direct = {"given": token(), "local": ELSEWHERE, "_meta": meta}
+                await made.modern("tools/call", name="pid", **direct)
+
+    assert through == 0
+    assert met
 
 
 async def test_a_gateway_sends_no_batches() -> None:
