@@ -7,19 +7,18 @@ is open is decided again with each new config.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
 from typing import Final, Self
 
 from ostiary_proxy import long_calls
 from ostiary_proxy.addresses import Resolve, by_dns
 from ostiary_proxy.care import Care, Carer
-from ostiary_proxy.config import CATALOGUE_TOKEN, MCP_PORT, ServerReport, drift
+from ostiary_proxy.config import MCP_PORT, ServerReport, drift
 from ostiary_proxy.exchange import Cut, Exchange, Refused, failed
+from ostiary_proxy.open_streams import is_held
 from ostiary_proxy.policy import Target
 from ostiary_proxy.replicas import Replicas
 from ostiary_proxy.runtime import Endpoint, Runtime, Snapshot
 from ostiary_proxy.standing import allowed, check
-from ostiary_proxy.supervisor import is_held
 
 DRAIN_POLL_SECONDS: Final = 0.05
 DECIDED_AT_ONCE: Final = 1000
@@ -37,7 +36,6 @@ class Backends:
         now: Callable[[], float] = time.time,
         resolve: Resolve = by_dns,
         port: Callable[[], int] = lambda: MCP_PORT,
-        catalogue_token: Path = Path(CATALOGUE_TOKEN),
     ) -> None:
         """`resolve`: a name to its addresses; `port`: the MCP port of this pod, and of each other
         of its servers."""
@@ -50,7 +48,6 @@ class Backends:
             port=port,
             spawn=self._spawn,
             changed=self._changed,
-            catalogue_token=catalogue_token,
         )
         self._tasks = asyncio.TaskGroup()
         self._running: dict[Key, tuple[Care, asyncio.Task[None]]] = {}
@@ -184,7 +181,7 @@ class Backends:
         rules = exchange.endpoint.rules
         supervised = self._by_path.get(exchange.endpoint.server.path)
         if supervised is not None and (rules.group is not None or rules.pinned.mode != "Off"):
-            await supervised.known()
+            await supervised.known(exchange)
 
     async def serve(self, exchange: Exchange) -> None:
         assert exchange.endpoint is not None

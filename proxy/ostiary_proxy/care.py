@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
 from typing import Final, Protocol
 
 from ostiary_proxy import between
@@ -58,7 +57,7 @@ class Care(Protocol):
     async def run(self) -> None:
         """Until cancelled."""
 
-    async def known(self) -> None:
+    async def known(self, exchange: Exchange) -> None:
         """Wait until it can be decided about what is behind it."""
 
     async def serve(self, exchange: Exchange) -> None: ...
@@ -80,11 +79,8 @@ class Carer:
         port: Callable[[], int],
         spawn: Spawn,
         changed: Callable[[], None],
-        catalogue_token: Path,
     ) -> None:
-        """`catalogue_token`: a gateway's own, for its members' lists."""
         self._runtime, self._now = runtime, now
-        self._token = by_token(catalogue_token)
         self._resolve, self._port = resolve, port
         self._spawn, self._changed = spawn, changed
         self._gateways: dict[str, Gateway] = {}
@@ -119,7 +115,7 @@ class Carer:
             resolve=self._resolve,
             clock=loop.time,
             spawn=self._quietly,
-            identity=(lambda: own) if local else self._token,
+            identity=(lambda: own) if local else by_token(runtime.catalogue_token),
             mark=between.internal_headers(group, secret) if local else (),
             process=runtime.pod_uid or group,
             own=plain(runtime.address) if runtime.address else "",
@@ -128,7 +124,7 @@ class Carer:
 
     def _quietly(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         """One stream's trouble is no other's, and never the proxy's."""
-        return self._spawn(_contained(work))
+        return self._spawn(contained(work))
 
     def _server(self, endpoint: Endpoint) -> Supervised:
         supervised: Supervised | None = None
@@ -185,7 +181,8 @@ class Carer:
         )
 
 
-async def _contained(work: Coroutine[object, object, None]) -> None:
+async def contained(work: Coroutine[object, object, None]) -> None:
+    """Its failure is logged, and ends nothing else."""
     try:
         await work
     except Exception:  # noqa: BLE001 -- the outermost layer of a task of its own

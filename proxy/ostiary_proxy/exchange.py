@@ -51,6 +51,7 @@ class Exchange:
     __slots__ = (
         "_receive",
         "_send",
+        "about",
         "allow",
         "caller",
         "carrier",
@@ -95,6 +96,7 @@ class Exchange:
         self.caller: Caller | None = None
         self.message: Message | None = None
         self.spoken: Spoken | None = None
+        self.about: tuple[Target, ...] = ()  # in place of what the message says it is about
         self.targets: tuple[Target, ...] = ()
         self.allow: Allow | None = None
         self.deny: Deny | None = None
@@ -118,8 +120,7 @@ class Exchange:
         self.key = b""  # what that gateway wants the caller's session held under
         self.via = ""  # who sent it on: `sibling`, or `group:<namespace>/<name>`
         self.told_as = ""  # id of the event that told of it while it went on
-        self.hop = ""
-        """The pod that it was sent on to, which counts and audits it as a call."""
+        self.hop = ""  # the pod it was sent on to, which counts and audits it as a call
         self.witness: Callable[[bytes], None] | None = None
         """Is shown each message of the answer, unfiltered."""
 

@@ -29,7 +29,7 @@ Spawn = Callable[[Coroutine[object, object, None]], "asyncio.Task[None]"]
 
 
 class Gateway:
-    """Of one group.  `apply` puts a config in force; `close` ends all that runs."""
+    """Of one group.  `apply` puts a config in force; `run` it, once there is one."""
 
     def __init__(
         self,
@@ -49,12 +49,14 @@ class Gateway:
         self._spawn, self._identity, self._process = spawn, identity, process
         self._mark, self._own = mark, own
         self._report_changed = changed
-        self._members: dict[str, tuple[GroupMember, asyncio.Task[None]]] = {}
+        self._members: dict[str, GroupMember] = {}
         """By uid and place."""
+        self._following: dict[str, asyncio.Task[None]] = {}
+        self._follows = False
         self._endpoint: Endpoint | None = None
+        self._named_by: object = None
+        """What the names were made of."""
         self._hearers: list[Callable[[frozenset[str]], None]] = []
-        self.stamp = 0
-        """Another number whenever what is listed may be another."""
         self._warm = False
 
     def apply(self, endpoint: Endpoint) -> None:
@@ -63,19 +65,35 @@ class Gateway:
         group = self.group
         wanted = {_key(member): member for member in group.members}
         for key in self._members.keys() - wanted.keys():
-            self._members.pop(key)[1].cancel()
+            self._end(key)
         for key, member in wanted.items():
             if key in self._members:
-                self._members[key][0].link.member = member
+                self._members[key].link.member = member
             else:
                 self._begin(key, member)
         if before is None or before.server != endpoint.server:
             self._news(CHANGED)
 
-    def close(self) -> None:
-        for _, task in self._members.values():
-            task.cancel()
-        self._members.clear()
+    async def run(self) -> None:
+        """Follow the members, until cancelled."""
+        self._follows = True
+        try:
+            for key in self._members:
+                self._follow(key)
+            await asyncio.Event().wait()
+        finally:
+            self._follows = False
+            for key in tuple(self._members):
+                self._end(key)
+
+    def _follow(self, key: str) -> None:
+        self._following[key] = self._spawn(self._members[key].run())
+
+    def _end(self, key: str) -> None:
+        self._members.pop(key).link.close()
+        following = self._following.pop(key, None)
+        if following is not None:
+            following.cancel()
 
     @property
     def group(self) -> GroupBackend:
@@ -101,7 +119,7 @@ class Gateway:
     @property
     def members(self) -> list[GroupMember]:
         """In the group's order."""
-        return [self._members[_key(member)][0] for member in self.group.members]
+        return [self._members[_key(member)] for member in self.group.members]
 
     def _begin(self, key: str, member: Member) -> None:
         link = MemberLink(
@@ -114,8 +132,9 @@ class Gateway:
         )
         asks = MemberAsks(link, self._identity, self._process)
         book = self._places().books(self.group).get(member.alias, Book())
-        made = GroupMember(link, asks, changed=self._news, book=book)
-        self._members[key] = (made, self._spawn(made.run()))
+        self._members[key] = GroupMember(link, asks, changed=self._news, book=book)
+        if self._follows:
+            self._follow(key)
 
     # what they have
 
@@ -151,16 +170,19 @@ class Gateway:
         return lambda: self._hearers.remove(hearer)
 
     def _news(self, kinds: frozenset[str]) -> None:
-        self.stamp += 1
-        listed = {one.member.alias: one.catalogue for one in self.members if one is not None}
-        self._places().names = group_names(
-            self.group,
-            {alias: catalogue.tool_names for alias, catalogue in listed.items()},
-            {alias: catalogue.prompt_names for alias, catalogue in listed.items()},
-        )
+        self._name()
         for hearer in tuple(self._hearers):
             hearer(kinds)
         self._report_changed()
+
+    def _name(self) -> None:
+        """Anew, only where names are others: what is written of lists is kept by it."""
+        listed = [(one.member.alias, one.catalogue) for one in self.members]
+        tools = tuple((alias, catalogue.tool_names) for alias, catalogue in listed)
+        prompts = tuple((alias, catalogue.prompt_names) for alias, catalogue in listed)
+        if self._named_by != (self.group.naming, tools, prompts):
+            self._named_by = self.group.naming, tools, prompts
+            self._places().names = group_names(self.group, dict(tools), dict(prompts))
 
     def report(self) -> ServerReport:
         assert self._endpoint is not None

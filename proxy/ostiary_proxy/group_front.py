@@ -2,21 +2,21 @@
 backends (room, expiry, what is open), before the group's own service."""
 
 import asyncio
-import math
 from collections.abc import Iterator
 from typing import Final
 
 from ostiary_proxy.config import ServerReport
 from ostiary_proxy.exchange import Exchange
 from ostiary_proxy.gateway import Gateway
+from ostiary_proxy.group_search import turn
 from ostiary_proxy.group_service import GroupService
 from ostiary_proxy.observe import Seen
+from ostiary_proxy.open_streams import end_expired, is_held
 from ostiary_proxy.policy import Target
 from ostiary_proxy.room import Room
 from ostiary_proxy.runtime import Endpoint
-from ostiary_proxy.supervisor import TEND_SECONDS, is_held
+from ostiary_proxy.supervisor import TEND_SECONDS
 
-__all__ = ["GroupFront"]
 _NOTHING: Final[tuple[tuple[Target, ...], ...]] = ()
 
 
@@ -64,24 +64,20 @@ class GroupFront:
     async def run(self) -> None:
         """Until cancelled."""
         try:
-            while True:
-                await asyncio.sleep(TEND_SECONDS)
-                self._service.reap()
-                self._end_expired()
+            async with asyncio.TaskGroup() as tasks:
+                if self.main:
+                    tasks.create_task(self._gateway.run())
+                while True:
+                    await asyncio.sleep(TEND_SECONDS)
+                    self._service.reap()
+                    end_expired(self.open)
         finally:
             self._service.close()
-            if self.main:
-                self._gateway.close()
 
-    def _end_expired(self) -> None:
-        for exchange in tuple(self.open):
-            expires = math.inf if exchange.caller is None else exchange.caller.expires
-            if exchange.holding and expires <= exchange.runtime.now():
-                exchange.interrupt("old")
-
-    async def known(self) -> None:
+    async def known(self, exchange: Exchange) -> None:
         """Before anything is decided on a name: whose it is must be known."""
         await self._gateway.warm()
+        turn(exchange)
 
     def recheck(self, endpoint: Endpoint) -> Iterator[tuple[Target, ...]]:
         """A group holds nothing for a caller that is not open here."""
@@ -89,8 +85,8 @@ class GroupFront:
         return iter(_NOTHING)
 
     def write_headers(self, exchange: Exchange) -> None:
-        """`Mcp-Param-*` are made where the schemas are: at the member."""
-        del exchange
+        """`Mcp-Param-*` of a call whose client knows of none."""
+        self._service.write_headers(exchange)
 
     async def serve(self, exchange: Exchange) -> None:
         exchange.holding = is_held(exchange)

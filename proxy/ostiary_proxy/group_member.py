@@ -48,17 +48,14 @@ class GroupMember:
     async def run(self) -> None:
         """Until cancelled."""
         wait = FIRST_RETRY_SECONDS
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen())
-                while True:
-                    self._again.clear()
-                    await self.catalogue.refresh()
-                    fine = self.catalogue.state == "Ready"
-                    wait = FIRST_RETRY_SECONDS if fine else min(wait * 2, LAST_RETRY_SECONDS)
-                    await self._rest(REFRESH_SECONDS if fine else wait)
-        finally:
-            self.link.close()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            while True:
+                self._again.clear()
+                await self.catalogue.refresh()
+                fine = self.catalogue.state == "Ready"
+                wait = FIRST_RETRY_SECONDS if fine else min(wait * 2, LAST_RETRY_SECONDS)
+                await self._rest(REFRESH_SECONDS if fine else wait)
 
     async def _rest(self, seconds: float) -> None:
         try:

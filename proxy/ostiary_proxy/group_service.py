@@ -10,15 +10,14 @@ from typing import Final
 
 from ostiary_proxy import between
 from ostiary_proxy.era import CAPABILITIES_KEY, LEGACY, LISTS, MODERN, SESSION, VERSION
-from ostiary_proxy.exchange import Exchange, Headers, Refused
+from ostiary_proxy.exchange import Exchange, Refused
 from ostiary_proxy.gateway import Gateway
+from ostiary_proxy.group_answers import GroupAnswers, reply
 from ostiary_proxy.group_calls import GroupCalls, Spawn
-from ostiary_proxy.group_hello import hello
 from ostiary_proxy.group_inward import Nobodys, Routed, route
-from ostiary_proxy.group_lists import Asked, ListError, ListMemo, page
 from ostiary_proxy.group_names import GroupNames
 from ostiary_proxy.group_places import GroupPlaces
-from ostiary_proxy.group_shapes import GroupBackend
+from ostiary_proxy.group_search import is_meta, searches
 from ostiary_proxy.group_streams import GroupStreams
 from ostiary_proxy.legacy import LEVELS
 from ostiary_proxy.member_answer import Speech, inward_id
@@ -27,19 +26,16 @@ from ostiary_proxy.member_session import Attendance
 from ostiary_proxy.message import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
-    Json,
     Message,
     Rejection,
     encode,
 )
-from ostiary_proxy.policy import Allow, Caller, Target, decide_member
+from ostiary_proxy.mirror import mirrors, written
+from ostiary_proxy.open_streams import only_post
 from ostiary_proxy.recipe import Owner
 from ostiary_proxy.runtime import Endpoint
 from ostiary_proxy.session import Session, Sessions, begun, found, missing_session
-from ostiary_proxy.supervisor import only_post
 
-CURSOR: Final = b"ostiary group cursor"
-"""Purpose of the key that cursors are sealed with."""
 _QUIET: Final = frozenset({"notifications/initialized"})
 
 
@@ -63,7 +59,7 @@ class GroupService:
         self._places = places
         self._gateway = gateway
         self._spawn = spawn
-        self._memo = ListMemo()
+        self._answers = GroupAnswers(server.uid, gateway, places)
         self._sessions = Sessions(server.uid, owner, now=now)
         self._attending: dict[Session, Attendance] = {}
         self.calls = GroupCalls(gateway, spawn)
@@ -86,6 +82,19 @@ class GroupService:
         else:
             await self._legacy(exchange)
 
+    def write_headers(self, exchange: Exchange) -> None:
+        """Those that repeat arguments, made of the tool's schema as its member lists it."""
+        message = exchange.message
+        modern = exchange.spoken is not None and exchange.spoken.era == "modern"
+        if message is None or not modern or message.method != "tools/call":
+            return
+        routed = route(message.method, message.params, self._names)
+        member = self._gateway.member(routed.alias) if isinstance(routed, Routed) else None
+        if member is not None and isinstance(routed, Routed):
+            tool = member.catalogue.tool(routed.name)
+            inner = message._replace(params=routed.params)
+            exchange.write_headers(written(mirrors([tool] if tool else []), inner))
+
     # modern clients
 
     async def _modern(self, exchange: Exchange, message: Message) -> None:
@@ -93,17 +102,17 @@ class GroupService:
             await exchange.reply(202)
             return
         assert exchange.spoken is not None
-        profile = Profile(
-            exchange.spoken.version, encode(message.params["_meta"][CAPABILITIES_KEY])
-        )
+        profile = Profile.of(exchange.spoken.version, message.params["_meta"][CAPABILITIES_KEY])
         match message.method:
             case "server/discover":
-                result = await self._hello(exchange, profile, modern=True)
-                await _reply(exchange, message, result)
+                result = await self._answers.hello(exchange, profile, modern=True)
+                await reply(exchange, message, result)
             case "subscriptions/listen":
                 await self._streams.listen(exchange, message)
             case method if method in LISTS:
-                await self._list(exchange, message, profile)
+                await self._answers.listed(exchange, message, profile)
+            case _ if self._is_meta(exchange, message):
+                await self._answers.search(exchange, message, profile)
             case _:
                 await self._routed(exchange, message, None)
 
@@ -113,9 +122,9 @@ class GroupService:
         version = message.params.get("protocolVersion")
         agreed = version if version in LEGACY else LEGACY[-1]
         session = begun(self._sessions, exchange, str(agreed))
-        result = await self._hello(exchange, _profile(session), modern=False)
+        result = await self._answers.hello(exchange, _profile(session), modern=False)
         headers = ((SESSION, session.id.encode()),)
-        await _reply(exchange, message, result, headers)
+        await reply(exchange, message, result, headers)
 
     async def _legacy(self, exchange: Exchange) -> None:
         ident = exchange.headers.get(SESSION)
@@ -149,11 +158,13 @@ class GroupService:
         elif message.kind != "request":
             await self._told(exchange, message, attendance)
         elif message.method == "ping":
-            await _reply(exchange, message, {})
+            await reply(exchange, message, {})
         elif message.method in LISTS:
-            await self._list(exchange, message, _profile(session))
+            await self._answers.listed(exchange, message, _profile(session))
         elif message.method == "logging/setLevel":
             await self._level(exchange, message, attendance)
+        elif self._is_meta(exchange, message):
+            await self._answers.search(exchange, message, _profile(session))
         else:
             session.note(message)
             await self._routed(exchange, message, attendance)
@@ -169,7 +180,7 @@ class GroupService:
             raise Refused(Rejection(200, INVALID_PARAMS, "params.level is no level of logs."))
         attendance.session.note(message)
         await self._everywhere(exchange, message, attendance)
-        await _reply(exchange, message, {})
+        await reply(exchange, message, {})
 
     async def _told(self, exchange: Exchange, message: Message, attendance: Attendance) -> None:
         """Nothing that has an answer."""
@@ -225,6 +236,9 @@ class GroupService:
         """As they are just now."""
         return self._places.names
 
+    def _is_meta(self, exchange: Exchange, message: Message) -> bool:
+        return is_meta(message) and searches(exchange)
+
     async def _routed(
         self, exchange: Exchange, message: Message, attendance: Attendance | None
     ) -> None:
@@ -236,74 +250,10 @@ class GroupService:
             raise Refused(_nobodys(exchange, routed))
         raise Refused(_unknown(exchange))
 
-    async def _hello(self, exchange: Exchange, profile: Profile, *, modern: bool) -> Json:
-        assert exchange.endpoint is not None
-        server = exchange.endpoint.server
-        admitted = self._admitted(exchange)
-        listed = await self._gateway.lists(profile, admitted)
-        return hello(
-            [(alias, lists) for alias, lists, _ in listed],
-            group=f"{server.namespace}/{server.name}",
-            sole=self._names.sole is not None,
-            modern=modern,
-            version=profile.version,
-        )
-
-    def _admitted(self, exchange: Exchange) -> list[str]:
-        """The members that admit this caller at all: of others nothing is said."""
-        assert exchange.endpoint is not None
-        assert exchange.caller is not None
-        group = exchange.endpoint.rules.group
-        assert group is not None
-        about, caller = Target("protocol"), exchange.caller
-        return [
-            alias
-            for alias, joined in group.members.items()
-            if isinstance(decide_member(about, caller, joined), Allow)
-        ]
-
-    async def _list(self, exchange: Exchange, message: Message, profile: Profile) -> None:
-        endpoint, caller = exchange.endpoint, exchange.caller
-        assert endpoint is not None
-        assert caller is not None
-        assert exchange.spoken is not None
-        try:
-            lists = await self._gateway.lists(profile, self._admitted(exchange))
-            asked = self._asked(message.method, endpoint, caller, profile)
-            result = await page(asked, message.params, lists, self._memo)
-        except ListError as err:
-            status = 400 if exchange.spoken.era == "modern" else 200
-            why = Rejection(status, err.code, err.message, id=message.id, reason="NoList")
-            raise Refused(why) from err
-        body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(message.id), result)
-        await exchange.reply(200, body)
-
-    def _asked(self, method: str, endpoint: Endpoint, caller: Caller, profile: Profile) -> Asked:
-        group = endpoint.server.backend
-        assert isinstance(group, GroupBackend)
-        sealer, purpose = endpoint.sealer, self._uid.encode()
-        return Asked(
-            method,
-            caller,
-            endpoint.rules,
-            self._names,
-            group,
-            profile,
-            self._gateway.stamp,
-            seal=lambda body: sealer.seal(CURSOR, purpose, body),
-            unseal=lambda text: sealer.unseal(CURSOR, purpose, text),
-        )
-
 
 def _profile(session: Session) -> Profile:
     recipe = session.recipe
-    return Profile(recipe.version, encode(recipe.capabilities))
-
-
-async def _reply(exchange: Exchange, message: Message, result: Json, headers: Headers = ()) -> None:
-    await exchange.reply(
-        200, encode({"jsonrpc": "2.0", "id": message.id, "result": result}), headers
-    )
+    return Profile.of(recipe.version, recipe.capabilities)
 
 
 def _nobodys(exchange: Exchange, routed: Nobodys) -> Rejection:

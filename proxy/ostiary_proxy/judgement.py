@@ -30,7 +30,7 @@ def judge(exchange: Exchange) -> None:
     if exchange.caller.kind == "catalogue" and not may_say(message):
         exchange.allow, exchange.deny = None, NO_MORE
         raise Refused(_denied(exchange, Target("unknown", message.method), NO_MORE))
-    about = targets(message)
+    about = exchange.about or targets(message)
     if isinstance(about, Rejection):
         raise Refused(about)
     exchange.targets, budget = about, Budget()

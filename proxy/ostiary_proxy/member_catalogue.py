@@ -5,23 +5,38 @@ A member that fails keeps what it had, marked as old; one that was never heard o
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ostiary_proxy.config import MemberReport
 from ostiary_proxy.group_shapes import Member
-from ostiary_proxy.member_lists import BASE, Ask, AskError, MemberLists, Profile, fetch
+from ostiary_proxy.member_lists import BASE, Ask, AskError, Item, MemberLists, Profile, fetch
+from ostiary_proxy.message import Json
 from ostiary_proxy.pins import Book
 from ostiary_proxy.tool_study import studied
 
 PROFILES: Final = 16
 """Kept at once, beside the base; the one that was used longest ago goes."""
 LONGEST_MESSAGE: Final = 1024
+FETCH_SECONDS: Final = 60.0
+"""For all lists of one member, however many pages it has."""
+A_TURN: Final = 200
+"""Items that are compared before others have their turn."""
 _KINDS: Final = {
     "tools/list": "tools",
     "prompts/list": "prompts",
     "resources/list": "resources",
     "resources/templates/list": "resources",
 }
+
+
+@dataclass(slots=True)
+class _Asking:
+    """Somebody is."""
+
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: bool = False
+    """There was an end to it, good or bad."""
 
 
 class MemberCatalogue:
@@ -39,11 +54,9 @@ class MemberCatalogue:
         self._alias = member.alias
         self._ask, self._changed, self._book = ask, changed, book
         self._kept: dict[Profile, MemberLists] = {}
-        self._asking: dict[Profile, asyncio.Event] = {}
+        self._asking: dict[Profile, _Asking] = {}
         self._failure: AskError | None = None
         self._digest = ""
-        self.stamp = 0
-        """Another number with each change of what is kept."""
 
     @property
     def heard(self) -> bool:
@@ -73,59 +86,92 @@ class MemberCatalogue:
         lists = self.known(profile)
         if lists is not None:
             return lists
-        asking = self._asking.get(profile)
         try:
             async with asyncio.timeout(seconds):
-                if asking is not None:
-                    await asking.wait()
-                else:
-                    await self._fetch(profile)
+                # Whoever asks already may give up: then the next one asks.
+                while not await self._fetch(profile):
+                    pass
         except TimeoutError:
-            base = self._kept.get(BASE)
-            if base is None:
+            if not self.heard:
                 self._fail(AskError("NoAnswer", "It did not list what it has in time."))
-            else:
-                # What it says to others, until it says more: nobody waits for it twice.
-                self._kept.setdefault(profile, base)
-        return self.known(profile)
+        lists, base = self.known(profile), self._kept.get(BASE)
+        if lists is None and base is not None:
+            # What it says to others, until it says more: nobody waits for it twice.
+            self._keep(profile, base)
+        return lists or base
 
     async def refresh(self) -> None:
         """Ask for all that is kept anew, and for the base."""
         await self._fetch(BASE)
         if self._failure is None:
             for profile in [one for one in self._kept if one != BASE]:
-                await self._fetch(profile)
+                if profile in self._kept:
+                    await self._fetch(profile)
 
-    async def _fetch(self, profile: Profile) -> None:
-        """One at a time for each profile."""
+    async def _fetch(self, profile: Profile) -> bool:
+        """One at a time for each profile.  False: it was another, who gave up."""
         asking = self._asking.get(profile)
         if asking is not None:
-            await asking.wait()
-            return
-        asking = self._asking[profile] = asyncio.Event()
+            await asking.over.wait()
+            return asking.answered
+        asking = self._asking[profile] = _Asking()
         try:
-            lists = await fetch(self._ask, profile)
+            async with asyncio.timeout(FETCH_SECONDS):
+                lists = await self._shared(await fetch(self._ask, profile))
             if profile == BASE:
                 await self._study(lists)
-            self._keep(profile, lists)
+            asking.answered = True
+        except TimeoutError:
+            asking.answered = True
+            self._fail(AskError("NoAnswer", "It does not come to the end of its lists."), profile)
         except AskError as err:
-            self._fail(err)
+            asking.answered = True
+            self._fail(err, profile)
+        else:
+            self._keep(profile, lists)
         finally:
             del self._asking[profile]
-            asking.set()
+            asking.over.set()
+        return True
+
+    async def _shared(self, lists: MemberLists) -> MemberLists:
+        """The same, made of the lists that are kept already where it says the same as before, or
+        the same to all: what is made of them is kept by which they are."""
+        items = dict(lists.items)
+        for method, listed in lists.items.items():
+            for kept in tuple(self._kept.values()):
+                known = kept.items.get(method, ())
+                if await _alike(known, listed):
+                    items[method] = known
+                    break
+        return MemberLists(lists.hello, items)
 
     def _keep(self, profile: Profile, lists: MemberLists) -> None:
-        before = self._kept.get(profile)
+        before, fresh = self._kept.get(profile), self._unnamed(lists)
         self._kept[profile] = lists
         others = [one for one in self._kept if one != BASE]
         for gone in others[: max(0, len(others) - PROFILES)]:
             del self._kept[gone]
-        recovered = self._failure is not None
-        self._failure = None
-        kinds = _differing(MemberLists() if recovered else before, lists)
-        if kinds or recovered or before is None:
-            self.stamp += 1
+        recovered = profile == BASE and self._failure is not None
+        if profile == BASE:
+            self._failure = None
+        # What could not be told of while it was away may be news as well.
+        kinds = _differing(None if recovered else before, lists)
+        if before is None and profile != BASE:
+            # It is the first client of its kind: nobody has seen another list.
+            if fresh:
+                self._changed(fresh)
+        elif kinds or recovered or before is None:
             self._changed(kinds)
+
+    def _unnamed(self, lists: MemberLists) -> frozenset[str]:
+        """The kinds in which it has names that no other has yet."""
+        known = {"tools/list": self.tool_names, "prompts/list": self.prompt_names}
+        return frozenset(
+            _KINDS[method]
+            for method, names in known.items()
+            if not set(lists.names(method)) <= set(names)
+        )
 
     async def _study(self, lists: MemberLists) -> None:
         """What effects and pins are decided by."""
@@ -134,10 +180,12 @@ class MemberCatalogue:
         self._digest = study.digest
         self._book.saw(study.digest, study.tools, hints=study.hints, twins=study.twins)
 
-    def _fail(self, err: AskError) -> None:
+    def _fail(self, err: AskError, profile: Profile = BASE) -> None:
+        if profile != BASE:
+            # What it will not tell one kind of client says nothing of how it fares.
+            return
         before, self._failure = self._failure, err
         if before is None or (before.reason, before.message) != (err.reason, err.message):
-            self.stamp += before is None
             self._changed(frozenset())
 
     @property
@@ -153,6 +201,11 @@ class MemberCatalogue:
         every = (name for lists in self._kept.values() for name in lists.names(method))
         return tuple(dict.fromkeys(every))
 
+    def tool(self, name: str) -> Json | None:
+        """As it lists it to clients of the newest revision."""
+        listed = (self._kept.get(BASE) or MemberLists()).items.get("tools/list", ())
+        return next((item.data for item in listed if item.name == name), None)
+
     def report(self, conflicts: Iterable[str]) -> MemberReport:
         failure, base = self._failure, self._kept.get(BASE) or MemberLists()
         return MemberReport(
@@ -166,10 +219,21 @@ class MemberCatalogue:
         )
 
 
+async def _alike(one: tuple[Item, ...], other: tuple[Item, ...]) -> bool:
+    """In turns: long lists may differ in their last word."""
+    if len(one) != len(other):
+        return False
+    for start in range(0, len(one), A_TURN):
+        if one[start : start + A_TURN] != other[start : start + A_TURN]:
+            return False
+        await asyncio.sleep(0)
+    return True
+
+
 def _differing(before: MemberLists | None, after: MemberLists) -> frozenset[str]:
     old = before or MemberLists()
     return frozenset(
         kind
         for method, kind in _KINDS.items()
-        if old.items.get(method, ()) != after.items.get(method, ())
+        if old.items.get(method, ()) is not after.items.get(method, ())
     )

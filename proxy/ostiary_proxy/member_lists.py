@@ -5,23 +5,35 @@ out, and a long list is read in turns.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from ostiary_proxy.annotations import flaw
+from ostiary_proxy.annotations import KEY, flaw
 from ostiary_proxy.discovery import carried
-from ostiary_proxy.era import LEGACY, LISTS, MODERN
-from ostiary_proxy.message import METHOD_NOT_FOUND, Json, is_shallow
+from ostiary_proxy.era import LEGACY, LISTS, LONGEST_NAME, LONGEST_URI, MODERN
+from ostiary_proxy.message import METHOD_NOT_FOUND, Json, encode, is_shallow
 from ostiary_proxy.observe import PAGES
+from ostiary_proxy.tool_digest import canonical
 from ostiary_proxy.twins import unclear_item
 
 MOST_ITEMS: Final = 10_000
 """Of one list of one member."""
-A_TURN: Final = 200
-"""Items that are read before others have their turn."""
-LONGEST_NAME: Final = 8192
-"""Bytes, as of a URI (`era`); a longer one could not be asked for."""
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of all lists of one member, for one kind of client."""
+A_TURN: Final = 1024 * 1024
+"""Bytes of items that are read before others have their turn..."""
+AN_ITEM: Final = 4096
+"""...where each counts for so many besides..."""
+A_KEY: Final = 64
+"""...and each of its keys: they are compared with one another."""
+LONGEST: Final[Mapping[str, int]] = {
+    "name": LONGEST_NAME,
+    "uri": LONGEST_URI,
+    "uriTemplate": LONGEST_URI,
+}
+"""Characters; what has a longer one could not be asked for."""
+_ANNOTATION: Final = KEY.encode()
 CAPABILITIES: Final[Mapping[str, str]] = {
     "tools/list": "tools",
     "prompts/list": "prompts",
@@ -31,13 +43,38 @@ CAPABILITIES: Final[Mapping[str, str]] = {
 """List -> what its server declares."""
 
 
+_UI: Final = "io.modelcontextprotocol/ui"
+_APP: Final = "text/html;profile=mcp-app"
+_MATTERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "elicitation": ("form", "url"),
+    "roots": (),
+    "sampling": ("context", "tools"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """For whom a member's lists are."""
 
     version: str
     capabilities: bytes
-    """Of the client, as JSON."""
+    """Of the client, as canonical JSON."""
+
+    @classmethod
+    def of(cls, version: str, capabilities: Json) -> "Profile":
+        """Of what a client says it can, that which servers are known to list by.  The rest is any
+        caller's to make up, and each kind of client costs every member a walk of its lists."""
+        kept: Json = {
+            name: {key: {} for key in parts if isinstance(told, dict) and key in told}
+            for name, parts in _MATTERS.items()
+            if (told := capabilities.get(name)) is not None
+        }
+        extensions = capabilities.get("extensions")
+        if isinstance(extensions, dict) and isinstance(told := extensions.get(_UI), dict):
+            shows = told.get("mimeTypes")
+            shown = isinstance(shows, list) and _APP in shows
+            kept["extensions"] = {_UI: {"mimeTypes": [_APP]} if shown else {}}
+        return cls(version, canonical(kept))
 
     @property
     def modern(self) -> bool:
@@ -87,56 +124,82 @@ async def fetch(ask: Ask, profile: Profile) -> MemberLists:
     hello = await ask(profile, "server/discover" if profile.modern else "initialize", {})
     offered = hello.get("capabilities")
     offered = carried(offered) if isinstance(offered, dict) else {}
+    walk = _Walk(ask, profile)
     items = {
-        method: await _listed(ask, profile, method)
+        method: await walk.listed(method)
         for method, capability in CAPABILITIES.items()
         if capability in offered
     }
     return MemberLists({**hello, "capabilities": offered}, items)
 
 
-async def _listed(ask: Ask, profile: Profile, method: str) -> tuple[Item, ...]:
-    key, _, named = LISTS[method]
-    found: list[Item] = []
-    params: Json = {}
-    seen: set[str] = set()
-    for _ in range(PAGES):
-        try:
-            result = await ask(profile, method, params)
-        except AskError as err:
-            if err.code == METHOD_NOT_FOUND and not found:
-                return ()
-            raise
-        page = result.get(key)
-        if not isinstance(page, list) or len(found) + len(page) > MOST_ITEMS:
-            why = f"Its answer to {method} holds no list, or one of more than {MOST_ITEMS} items."
-            raise AskError("NotMCP", why)
-        found += await _read(page, profile, method, named)
-        cursor = result.get("nextCursor")
-        if not isinstance(cursor, str):
-            return tuple(found)
-        if cursor in seen:
-            raise AskError("NotMCP", f"The pages of its {method} lead back to one another.")
-        seen.add(cursor)
-        params = {"cursor": cursor}
-    raise AskError("NotMCP", f"Its {method} has more than {PAGES} pages.")
+class _Walk:
+    """Through all lists of one member."""
 
+    def __init__(self, ask: Ask, profile: Profile) -> None:
+        self._ask, self._profile = ask, profile
+        self._size = 0
+        self._spent = 0
 
-async def _read(page: list[object], profile: Profile, method: str, named: str) -> list[Item]:
-    found: list[Item] = []
-    for number, item in enumerate(page):
-        if number % A_TURN == A_TURN - 1:
-            await asyncio.sleep(0)
-        if not isinstance(item, dict) or not is_shallow(item) or unclear_item(item, named):
-            continue
+    async def listed(self, method: str) -> tuple[Item, ...]:
+        found: list[Item] = []
+        count, params = 0, Json()
+        seen: set[str] = set()
+        for number in range(PAGES):
+            try:
+                result = await self._ask(self._profile, method, params)
+            except AskError as err:
+                if err.code == METHOD_NOT_FOUND and number == 0:
+                    return ()
+                raise
+            page = result.get(LISTS[method][0])
+            if not isinstance(page, list):
+                raise AskError("NotMCP", f"Its answer to {method} holds no list.")
+            count += len(page)
+            if count > MOST_ITEMS:
+                raise AskError("TooLarge", f"Its {method} has more than {MOST_ITEMS} items.")
+            found += [item async for item in self._read(page, method)]
+            cursor = result.get("nextCursor")
+            if not isinstance(cursor, str):
+                return tuple(found)
+            if cursor in seen:
+                raise AskError("NotMCP", f"The pages of its {method} lead back to one another.")
+            seen.add(cursor)
+            params = {"cursor": cursor}
+        raise AskError("TooLarge", f"Its {method} has more than {PAGES} pages.")
+
+    async def _read(self, page: list[object], method: str) -> AsyncIterator[Item]:
+        named = LISTS[method][2]
+        for item in page:
+            self._spent += AN_ITEM
+            if isinstance(item, dict) and is_shallow(item):
+                read = self._item(item, method, named)
+                if read is not None:
+                    yield read
+            if self._spent >= A_TURN:
+                self._spent = 0
+                await asyncio.sleep(0)
+
+    def _item(self, item: Json, method: str, named: str) -> Item | None:
+        """None: it is left out."""
+        raw = encode(item)
+        self._size += len(raw)
+        self._spent += len(raw) + A_KEY * len(item)
+        if self._size > LARGEST:
+            raise AskError("TooLarge", f"It lists more than {LARGEST} bytes.")
         name = item.get(named)
-        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-            continue
+        if not isinstance(name, str) or not 0 < len(name) <= LONGEST[named]:
+            return None
+        if unclear_item(item, named):
+            return None
         if method != "tools/list":
-            found.append(Item(name, item))
-        elif not (profile.modern and flaw(item.get("inputSchema"))):
-            found.append(Item(name, _without_tasks(item)))
-    return found
+            return Item(name, item)
+        if self._profile.modern and _ANNOTATION in raw:
+            # To read annotations may take a turn by itself.
+            self._spent += A_TURN
+            if flaw(item.get("inputSchema")):
+                return None
+        return Item(name, _without_tasks(item))
 
 
 def _without_tasks(tool: Json) -> Json:

@@ -14,7 +14,14 @@ from ostiary_proxy.access_tokens import AccessTokens
 from ostiary_proxy.audit import Audit
 from ostiary_proxy.auth import Verifier
 from ostiary_proxy.between import new_secret
-from ostiary_proxy.config import GroupBackend, HttpBackend, Outside, ProxyConfig, Server
+from ostiary_proxy.config import (
+    CATALOGUE_TOKEN,
+    GroupBackend,
+    HttpBackend,
+    Outside,
+    ProxyConfig,
+    Server,
+)
 from ostiary_proxy.metrics import Metrics
 from ostiary_proxy.observations import Observations, Would
 from ostiary_proxy.policy import Caller, Rules, compile_rules
@@ -134,6 +141,8 @@ class Runtime:
     """Of this pod; empty where there is no other."""
     keys_dir: Path | None = None
     """None: the local role, which makes its own master."""
+    catalogue_token: Path = Path(CATALOGUE_TOKEN)
+    """A gateway's own, for its members' lists."""
     now: Callable[[], float] = time.time
     internal: str = field(default_factory=new_secret, repr=False)
     """Local role: what its gateways show its members in the place of an address; never told."""

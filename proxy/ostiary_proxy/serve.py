@@ -71,12 +71,8 @@ class Proxy:
         self._stack.callback(audit.close)
         self.runtime = Runtime(audit, Metrics(), role, pod, pod_uid, address, now=now)
         self.assembler = Assembler(keys_dir=keys_dir, now=now, on_unknown_kid=self.runtime.changed)
-        self.backends = Backends(
-            runtime=self.runtime,
-            resolve=resolve,
-            port=lambda: self._listeners[0].port,
-            catalogue_token=catalogue_token,
-        )
+        self.runtime.catalogue_token = catalogue_token
+        self.backends = Backends(runtime=self.runtime, resolve=resolve, port=self._own_port)
         self._tls = TlsPort(self.runtime, tls_dir or Path(TLS_DIR), listen=self._listen_tls)
         self._app = make_app(self.runtime, self.backends, resolve)
         self.drain = self._make_drain(accept_seconds)
@@ -90,9 +86,12 @@ class Proxy:
             accept_seconds=accept_seconds,
         )
 
+    def _own_port(self) -> int:
+        return self._listeners[0].port
+
     @property
     def port(self) -> int:
-        return self._listeners[0].port
+        return self._own_port()
 
     @property
     def tls_port(self) -> int:

@@ -16,9 +16,10 @@ from ostiary_proxy.cells import not_bridged
 from ostiary_proxy.config import ServerReport
 from ostiary_proxy.era import LEGACY, MODERN, VERSION
 from ostiary_proxy.exchange import Exchange, Refused, failed
-from ostiary_proxy.message import INVALID_REQUEST, Rejection
+from ostiary_proxy.message import Rejection
 from ostiary_proxy.mirror import written
 from ostiary_proxy.observe import LookError, Seen
+from ostiary_proxy.open_streams import end_expired, is_held, only_post
 from ostiary_proxy.policy import Target
 from ostiary_proxy.room import Room
 from ostiary_proxy.runtime import Endpoint
@@ -147,9 +148,10 @@ class Supervised:
         book.saw(seen.digest, seen.tools, hints=seen.hints, twins=seen.twins)
         self._known_at = asyncio.get_running_loop().time()
 
-    async def known(self) -> None:
+    async def known(self, exchange: Exchange) -> None:
         """Before a pinned tool set is asked what it approves: that something is known of it, and
         of a server that is looked at for callers alone, nothing too old."""
+        del exchange
         pinned = self.endpoint.rules.pinned
         age = asyncio.get_running_loop().time() - self._known_at
         if pinned.mode == "Enforce" and not pinned.book.looked:
@@ -171,20 +173,12 @@ class Supervised:
             except TimeoutError:
                 self.bridge.reap()
                 self.backend.reap()
-                self._end_expired()
+                end_expired(self.open)
             if self.failure is None:
                 try:
                     await self.backend.probe()
                 except LookError:
                     return
-
-    def _end_expired(self) -> None:
-        """A token's plain expiry ends held streams; calls in flight may finish."""
-        for exchange in tuple(self.open):
-            caller = exchange.caller
-            expires = math.inf if caller is None else caller.expires
-            if exchange.holding and expires <= exchange.runtime.now():
-                exchange.interrupt("old")
 
     def report(self) -> ServerReport:
         server, seen, failure = self.endpoint.server, self.seen, self.failure
@@ -284,22 +278,3 @@ def _unavailable(failure: LookError | None) -> Rejection:
         why = "The server refused the proxy's request: it wants credentials."
         return failed(502, why, "BackendRefused")
     return failed(503, "The server is not available yet.", "Unavailable", headers=_RETRY)
-
-
-def is_held(exchange: Exchange) -> bool:
-    """A stream for the server's own messages, and no call."""
-    message = exchange.message
-    if message is None:
-        return exchange.verb == "GET"
-    return message.method == "subscriptions/listen"
-
-
-def only_post() -> Rejection:
-    """Modern clients hold nothing open but a POST."""
-    return Rejection(
-        405,
-        INVALID_REQUEST,
-        "Only POST is served here.",
-        headers=((b"allow", b"POST"),),
-        reason="BadVerb",
-    )

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.proxy import documents, signing
 from tests.proxy.conditions import until
 from tests.proxy.groups import (
     ELSEWHERE,
@@ -18,20 +17,17 @@ from tests.proxy.groups import (
     LINK,
     PODS,
     READER,
-    Member,
     headers_of,
     hello,
     http_member,
-    member,
     reader,
     token,
 )
 from tests.proxy.peers.scripted import Reply, Scripted, event, result
-from tests.proxy.rig import ANYBODY, PLANNER, modern, modern_headers, policy, request, stdio
+from tests.proxy.rig import ANYBODY, PLANNER, modern, modern_headers, policy, request
 from tests.proxy.signing import claims, sign
-from tests.proxy.test_stdio import BOTH
 
-from ostiary_proxy import between, config
+from ostiary_proxy import config
 from ostiary_proxy.token_format import mint
 
 LIST = request("tools/list")
@@ -226,64 +222,6 @@ async def test_no_network_stands_for_what_a_gateway_sends() -> None:
     assert made.ended()[0]["subject"] == "anonymous"
 
 
-# one process
-
-
-def internal(made: Member, uid: str = LINK.uid, **more: bool) -> dict[str, str]:
-    headers = between.internal_headers(uid, made.proxy.runtime.internal, **more)
-    return {name.decode().replace("-", "_"): value.decode() for name, value in headers}
-
-
-async def test_in_one_process_its_secret_stands_for_the_gateways_address() -> None:
-    async with member(stdio(*BOTH), role="local") as made:
-        begun = await made.ask(hello(), key=KEY, **internal(made))
-        found = await made.call("pid", **internal(made))
-        refused = [
-            await made.ask(LIST),
-            await made.ask(LIST, **internal(made, "g-2")),
-            await made.ask(LIST, Ostiary_Internal=f"{LINK.uid}.{'0' * 64}"),
-            await made.ask(LIST, Ostiary_Internal=f"{LINK.uid}."),
-        ]
-        unkeyed = await made.ask(hello(), token(), key=KEY)
-
-    assert (begun.status, found.status, unkeyed.status) == (200, 200, 400)
-    assert [answer.status for answer in refused] == [401] * 4
-    assert made.proxy.runtime.internal not in str(made.trail)
-    assert made.ended()[0]["via"] == "group:agents/everyday"
-
-
-async def test_in_one_process_the_gateway_reads_the_lists_by_the_secret() -> None:
-    async with member(stdio(*BOTH), role="local", policies=()) as made:
-        own = internal(made, catalogue=True)
-        listed = await made.ask(hello(), None, **own)
-        called = await made.ask(
-            modern("tools/call", 1, name="pid"),
-            None,
-            **modern_headers("tools/call", {"name": "pid"}),
-            **own,
-        )
-        forged = await made.ask(LIST, None, Ostiary_Catalogue="1")
-        bearing = await made.ask(LIST, token(), **own)
-
-    assert listed.status == 200
-    assert called.status == 404
-    assert forged.status == 401
-    assert bearing.status == 403  # whoever shows a token is who that says
-
-
-async def test_a_pods_proxy_knows_no_such_secret() -> None:
-    async with member(stdio(*BOTH)) as made:
-        secret = made.proxy.runtime.internal
-        names = {"Ostiary_Internal": f"{LINK.uid}.{secret}", "Ostiary_Catalogue": "1"}
-        refused = [
-            await made.ask(LIST, None, local=ELSEWHERE, **names),
-            await made.ask(LIST, None, **names),
-            await made.ask(LIST, local=ELSEWHERE, **names),
-        ]
-
-    assert [answer.status for answer in refused] == [401] * 3
-
-
 # the gateway itself
 
 
@@ -298,15 +236,3 @@ async def test_a_gateways_own_token_is_good_from_its_own_addresses_alone() -> No
     assert as_caller.status == 403
     assert [line["subject"] for line in made.ended()] == ["catalogue:agents/everyday"]
     assert [line["rule"] for line in made.ended()] == ["catalogue"]
-
-
-async def test_only_the_clusters_issuer_says_who_a_gateway_is() -> None:
-    key = signing.key(name="local")
-    body = claims(READER, aud=[config.CATALOGUE_AUDIENCE], iss=signing.LOCAL_ISSUER)
-    issuers = (signing.issuer(), signing.issuer(key, kind="local"))
-    async with member(stdio(*BOTH), role="local") as made:
-        server = documents.server(**made.values)
-        made.proxy.apply(documents.document(9, role="local", issuers=issuers, servers=(server,)))
-        answer = await made.ask(LIST, sign(body, with_key=key), **internal(made))
-
-    assert answer.status == 401
