@@ -33,6 +33,8 @@ A_TURN: Final = 50
 
 NAME_WEIGHT: Final = 4
 """A word of the name counts for so many of the description."""
+REPEATED: Final = 2
+"""Of a description no word counts more often, lest a tool make itself found by saying it."""
 _SATURATION: Final = 1.2
 _LENGTH: Final = 0.6
 """BM25's k1 and b."""
@@ -185,7 +187,9 @@ def _hits(wanted: tuple[str, ...], name: str, told: str) -> dict[str, float]:
     near = [word for word in wanted if word[:_STARTS] in text]
     if not near:
         return {}
-    terms: Counter[str] = Counter(_WORD.findall(told.lower())[:TERMS])
+    terms = Counter(_WORD.findall(told.lower())[:TERMS])
+    for word, count in terms.items():
+        terms[word] = min(count, REPEATED)
     for word in _words(name)[:TERMS]:
         terms[word] += NAME_WEIGHT
     return {word: hit for word in near if (hit := _hit(word, terms)) > 0}
