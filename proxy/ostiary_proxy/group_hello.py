@@ -133,9 +133,9 @@ def _instructions(heard: Sequence[tuple[str, Json]]) -> str:
         head = f"## {alias}\n\n"
         # Nobody speaks under another's heading.
         part = head + _HEADING.sub("###", _clipped(told.strip(), LONGEST_PART))
-        part = _clipped(part, left)
-        if len(part) <= len(head) + len(_CUT):
+        if left <= len(head) + len(_CUT):
             break
+        part = _clipped(part, left)
         parts.append(part)
         left -= len(part) + 2
     return "\n\n".join(parts)
