@@ -90,7 +90,8 @@ class MemberCatalogue:
             async with asyncio.timeout(seconds):
                 # Whoever asks already may give up: then the next one asks.
                 while not await self._fetch(profile):
-                    pass
+                    if self.known(profile) is not None:
+                        break
         except TimeoutError:
             if not self.heard:
                 self._fail(AskError("NoAnswer", "It did not list what it has in time."))
