@@ -37,13 +37,23 @@ def compile_group(server: config.Server, books: Mapping[str, Book], places: Plac
 
 def joined(server: config.Server, member: config.Member, book: Book | None) -> Joined:
     """One member's part of the group's rules."""
-    book = book or Book()
+    book, member = book or Book(), _approved(member)
     capped = any(policy.mode == "Enforce" for policy in server.policies)
     own = _seen_as(server, member, tuple(map(_unwalled, member.policies)))
     over = _seen_as(server, member, tuple(_over(member.alias, it) for it in server.policies))
     return Joined(
         own=compile_rules(own, book), ceiling=compile_rules(over, book) if capped else None
     )
+
+
+def _approved(member: config.Member) -> config.Member:
+    """Under its pin a member lists to this gateway what stands approved, and less than all that it
+    has: the digest of the whole would be another here.  The hints of what it lists count."""
+    tools = member.tools
+    if tools.pin.mode != "Enforce":
+        return member
+    taken = {"pin": config.Pin(), "trustAnnotations": True}
+    return member.model_copy(update={"tools": tools.model_copy(update=taken)})
 
 
 def _seen_as(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ostiary_proxy import config
 from ostiary_proxy.group_rules import compile_group
+from ostiary_proxy.pins import Book
 from ostiary_proxy.policy import Allow, Caller, Decision, Deny, Rules, Target, decide
 
 PLANNER = Caller.service_account("agents", "planner")
@@ -45,6 +46,7 @@ def group(
     members: Mapping[str, tuple[config.Policy, ...]],
     *policies: config.Policy,
     tools: config.ToolFilter | None = None,
+    books: Mapping[str, Book] | None = None,
 ) -> Rules:
     server = config.Server(
         namespace="agents",
@@ -68,7 +70,7 @@ def group(
             )
         ),
     )
-    return compile_group(server, {}, Prefixed())
+    return compile_group(server, books or {}, Prefixed())
 
 
 def tool(name: str, caller: Caller, rules: Rules) -> Decision:
@@ -149,6 +151,23 @@ def test_a_tool_that_exists_for_nobody_exists_in_no_group() -> None:
     members = {"clock": (policy(account("planner")),)}
     rules = group(members, tools=config.ToolFilter(deny=("debug*",)))
     assert isinstance(tool("clock_debug", PLANNER, rules), Deny)
+
+
+def test_what_a_pinned_member_lists_to_its_gateway_is_approved() -> None:
+    """The digest of the whole is of more than the gateway may read: it would hold nothing."""
+    book = Book()
+    seen = [config.ToolReport(name=name, digest="sha256:2") for name in ("get", "set")]
+    book.saw("sha256:part", seen, hints={"get": ("ReadOnly",)}, twins={})
+    tools = config.ToolFilter(
+        deny=("debug*",), pin=config.Pin(mode="Enforce", digest=f"sha256:{'0' * 64}")
+    )
+    who = account("planner")
+    rule = config.Rule(name="r", subjects=(who,), allow=config.Allow(effects=("ReadOnly",)))
+    reading = config.Policy(namespace="agents", name="p", rules=(rule,))
+    for policies in ((), (policy(who),)):
+        rules = group({"clock": (reading,)}, *policies, tools=tools, books={"clock": book})
+        assert isinstance(tool("clock_get", PLANNER, rules), Allow)
+        assert isinstance(tool("clock_set", PLANNER, rules), Deny)
 
 
 def test_what_nobody_knows_passes_to_no_member() -> None:
