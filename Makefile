@@ -47,8 +47,9 @@ test: env $(OIDC)/.ready ## unit tests, the shim's, and tests against a real API
 e2e: env ## tests on a real node (root), or against any KUBECONFIG
 	$(BIN)/pytest e2e
 
-bench: env ## what a decision costs, and compiling the rules
+bench: env ## what a decision, compiling the rules and a group's list cost
 	@$(BIN)/python bench/policy.py
+	@$(BIN)/python -m bench.lists
 
 conformance: $(CONFORM)/.ready ## the official MCP conformance suite, directly and through the proxy
 	@$(BIN)/python -m conformance
