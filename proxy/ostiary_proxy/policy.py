@@ -97,7 +97,7 @@ def decide_member(
     if isinstance(decision, Deny):
         return _as_unknown(target, decision)
     # The member counts against its own limits by itself.
-    return capped or replace(decision, rate=None)
+    return capped or (decision if decision.rate is None else replace(decision, rate=None))
 
 
 def _as_unknown(target: Target, deny: Deny) -> Deny:
