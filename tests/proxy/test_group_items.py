@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -37,6 +38,14 @@ def many(members: int = MEMBERS, count: int = TOOLS) -> Door:
     return Door(servers, {one.alias: tools(*names) for one in servers})
 
 
+async def begun(counted: Callable[[], int]) -> None:
+    """Turn by turn, so that it is not done by then."""
+    for _ in range(100):
+        if counted():
+            return
+        await asyncio.sleep(0)
+
+
 async def test_each_item_is_written_once_whoever_comes() -> None:
     door = many()
     for number in range(30):
@@ -55,28 +64,59 @@ async def test_each_caller_is_decided_on_once() -> None:
     assert decided < door.memo.decisions <= 2 * MEMBERS * TOOLS
 
 
-async def test_many_who_come_at_once_for_a_cold_list_have_it_written_once() -> None:
-    door = many()
+async def test_many_who_come_at_once_have_the_list_written_once_and_see_their_own() -> None:
+    door, slowly = many(), many()
     async with asyncio.TaskGroup() as tasks:
-        for number in range(20):
-            tasks.create_task(door.page(account(number)))
+        asking = [tasks.create_task(door.shown(account(number))) for number in range(10)]
     assert door.memo.encodings == MEMBERS * TOOLS
+    for number, one in enumerate(asking):
+        assert one.result() == await slowly.shown(account(number))
+    assert len({tuple(one.result()) for one in asking}) == 3
+
+
+async def test_rules_that_change_while_a_list_is_decided_on_count_from_then_on() -> None:
+    names = [f"t{number}" for number in range(2000)]
+    door = Door([member("a")], {"a": tools(*names)})
+    async with asyncio.TaskGroup() as tasks:
+        before = tasks.create_task(door.page())
+        await begun(lambda: door.memo.decisions)
+        door.members = [member("a", grant("*", allow=config.Allow(tools=("t7",))))]
+        door.changed()
+        after = tasks.create_task(door.shown())
+    assert len(before.result()["tools"]) == 1000
+    assert after.result() == ["a_t7"]
+    assert await door.shown() == ["a_t7"]
+
+
+async def test_names_that_change_while_a_list_is_written_count_from_then_on() -> None:
+    names = [f"t{number}" for number in range(900)]
+    door = Door([member("a")], {"a": tools(*names)})
+    async with asyncio.TaskGroup() as tasks:
+        before = tasks.create_task(door.page())
+        await begun(lambda: door.memo.encodings)
+        door.group = {"naming": config.Naming(separator=".")}
+        door.changed()
+        after = tasks.create_task(door.shown())
+    assert before.result()["tools"][0]["name"] == "a_t0"
+    assert after.result()[0] == "a.t0"
+    assert (await door.shown())[0] == "a.t0"
 
 
 async def test_callers_with_other_rights_cost_a_few_bytes_each() -> None:
     """What is kept beside the items: 1,000 callers, of whom no two kinds see the same."""
     door = many(20, 5)
-    await door.page(account(0))
+    for number in range(900):
+        await door.page(account(number))
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for number in range(1000):
+        for number in range(900, 1000):
             await door.page(account(number))
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
     assert len(door.memo.seen) == 1000
-    assert grown < 1000 * 2048
+    assert grown < 100 * 2048
     assert door.memo.encodings == 20 * 5
     assert door.rules.group is not None
     remembered = [len(one.own.decided) for one in door.rules.group.members.values()]
