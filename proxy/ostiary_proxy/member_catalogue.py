@@ -55,6 +55,9 @@ class MemberCatalogue:
         self._ask, self._changed, self._book = ask, changed, book
         self._kept: dict[Profile, MemberLists] = {}
         self._asking: dict[Profile, _Asking] = {}
+        self._met = 0
+        """Kinds of clients that came since the last look at all of them: what a client says that it
+        can is its own to say, and each kind costs the member a walk of its lists."""
         self._failure: AskError | None = None
         self._digest = ""
 
@@ -83,9 +86,21 @@ class MemberCatalogue:
 
     async def get(self, profile: Profile, seconds: float) -> MemberLists | None:
         """None: not heard of, in so many seconds."""
-        lists = self.known(profile)
+        lists, base = self.known(profile), self._kept.get(BASE)
         if lists is not None:
             return lists
+        if profile not in self._asking:
+            if base is not None and self._met >= PROFILES:
+                return base
+            self._met += 1
+        await self._await(profile, seconds)
+        lists, base = self.known(profile), self._kept.get(BASE)
+        if lists is None and base is not None:
+            # What it says to others, until it says more: nobody waits for it twice.
+            self._keep(profile, base)
+        return lists or base
+
+    async def _await(self, profile: Profile, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 # Whoever asks already may give up: then the next one asks.
@@ -95,14 +110,10 @@ class MemberCatalogue:
         except TimeoutError:
             if not self.heard:
                 self._fail(AskError("NoAnswer", "It did not list what it has in time."))
-        lists, base = self.known(profile), self._kept.get(BASE)
-        if lists is None and base is not None:
-            # What it says to others, until it says more: nobody waits for it twice.
-            self._keep(profile, base)
-        return lists or base
 
     async def refresh(self) -> None:
         """Ask for all that is kept anew, and for the base."""
+        self._met = 0
         await self._fetch(BASE)
         if self._failure is None:
             for profile in [one for one in self._kept if one != BASE]:

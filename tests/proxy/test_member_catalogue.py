@@ -233,6 +233,8 @@ async def test_the_kinds_that_came_last_are_kept_and_the_base_always() -> None:
     catalogue = server.catalogue()
     await catalogue.refresh()
     for number in range(PROFILES + 5):
+        if number == PROFILES:
+            await catalogue.refresh()
         await tools(catalogue, kind(number))
         await tools(catalogue, kind(0))
     assert catalogue.known(BASE) is not None
@@ -242,6 +244,18 @@ async def test_the_kinds_that_came_last_are_kept_and_the_base_always() -> None:
     server.hellos.clear()
     await catalogue.refresh()
     assert len(server.hellos) == 1 + PROFILES
+
+
+async def test_a_client_that_is_of_another_kind_each_time_costs_a_member_little() -> None:
+    server = Server(others={kind(999): ("rare",)})
+    catalogue = server.catalogue()
+    await catalogue.refresh()
+    for number in range(10 * PROFILES):
+        assert await tools(catalogue, kind(number)) == ("get",)
+    assert len(server.hellos) == 1 + PROFILES
+    assert await tools(catalogue, kind(999)) == ("get",)
+    await catalogue.refresh()
+    assert await tools(catalogue, kind(999)) == ("rare",)
 
 
 async def test_pins_and_effects_are_decided_by_what_the_base_has() -> None:
