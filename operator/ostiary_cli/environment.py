@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol
 
 from ostiary_operator.api import MCPServer
 
-from .manifests import Data, Manifests
+from .folder_data import Data
+from .manifests import Manifests
 
 _REFERENCE: Final = re.compile(r"\$\$|\$\(([^()]*)\)")
 

@@ -18,6 +18,7 @@ from ostiary_proxy.serve import Proxy
 
 from .folder_tokens import good_tokens
 from .local import HOST, Place, Plan, Refusal, key_of, listening, plan, port_field
+from .local_groups import without
 from .manifests import Manifests
 from .upstream import Files, remove_files, write_files
 
@@ -35,7 +36,7 @@ class Applied:
     """Servers that are left out."""
     changed: bool = True
     notes: tuple[str, ...] = ()
-    """Access tokens that are good for nothing, and why."""
+    """Access tokens that are good for nothing, and servers that are no members; and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class InForce:
         )
         wanted = plan(manifests, self._place, self._callers, tokens)
         wanted = await self._without_busy_ports(wanted, manifests)
+        notes += wanted.notes
         running = {key_of(server) for server in self.servers}
         lost = tuple(str(refusal) for refusal in wanted.refusals if refusal.key in running)
         if lost:
@@ -141,7 +143,9 @@ class InForce:
                 refusals.append(_busy(server, backend, manifests))
             else:
                 servers.append(server)
-        return Plan(tuple(servers), tuple(refusals), wanted.files)
+        running = [key_of(server) for server in servers]
+        kept = tuple(without(server, running) for server in servers)
+        return Plan(kept, tuple(refusals), wanted.files, wanted.notes)
 
 
 def _busy(server: Server, backend: PortBackend, manifests: Manifests) -> Refusal:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ostiary_operator.api import MCPAccessToken, MCPServer
+from ostiary_operator.api import GROUP_KIND, SERVER_KIND, MCPAccessToken, MCPServer
 from ostiary_operator.render.outside import remote_backend, service_backend, service_name
 from ostiary_operator.render.proxy_config import Address, port_backend, server_section
 from ostiary_operator.render.tokens import opening
@@ -21,9 +21,11 @@ from ostiary_proxy.config import (
     PortBackend,
     ProxyConfig,
     Server,
+    ServerReport,
     StdioBackend,
 )
 
+from . import local_groups
 from .environment import Missing, environment_of, expand_all
 from .manifests import Manifests, Source
 from .upstream import Files, files_of
@@ -67,6 +69,8 @@ class Plan:
     refusals: tuple[Refusal, ...]
     files: Files = field(default_factory=Files, repr=False)
     """What the proxy reads of `spec.upstream`: secrets, never printed."""
+    notes: tuple[str, ...] = ()
+    """Servers that a group speaks of, and why they are none of its members."""
 
     def config(self, generation: int, issuers: tuple[Issuer, ...]) -> ProxyConfig:
         return ProxyConfig(
@@ -79,7 +83,28 @@ class Plan:
 
 
 def key_of(server: Server) -> str:
-    return f"{server.namespace}/{server.name}"
+    """A group's is that of its path: `<namespace>/<name>-group`."""
+    key = f"{server.namespace}/{server.name}"
+    return local_groups.group_key(key) if isinstance(server.backend, GroupBackend) else key
+
+
+def called(server: Server) -> str:
+    """As a person knows it: `MCPServer default/time`."""
+    kind = GROUP_KIND if isinstance(server.backend, GroupBackend) else SERVER_KIND
+    return f"{kind} {server.namespace}/{server.name}"
+
+
+def names_of(server: Server) -> tuple[str, ...]:
+    """What a person may write for it.  Servers come first: where a group has the name of one, it is
+    the one with `-group`."""
+    key = key_of(server)
+    return key, key.partition("/")[2], server.name, f"{server.namespace}/{server.name}"
+
+
+def report_key(report: ServerReport) -> str:
+    """The key of what it tells of."""
+    key = f"{report.namespace}/{report.name}"
+    return local_groups.group_key(key) if report.kind == GROUP_KIND else key
 
 
 def plan(
@@ -92,6 +117,7 @@ def plan(
     `tokens`: those that are good here."""
     policies, good = tuple(manifests.policies.values()), tuple(tokens)
     namespaces = manifests.labels(frozenset(callers))
+    rolls, bases = local_groups.rolls_of(manifests, namespaces), bases_of(place.port)
     servers: list[Server] = []
     refusals: list[Refusal] = []
     ports: dict[int, str] = {}
@@ -109,24 +135,35 @@ def plan(
         child = listening(backend)
         if child is not None:
             ports[child.port] = f"{key} ({source.at(port_field(child))})"
+        links = tuple(local_groups.links_of(server, rolls, bases))
         section = server_section(
             server,
             policies,
             namespaces,
             address=_address(server, place.port),
             backend=backend,
-            tokens=opening(server, good, policies, namespaces),
+            tokens=opening(server, good, policies, namespaces, links),
+            groups=links,
         )
         servers.append(section.model_copy(update={"uid": key}))
-    return Plan(tuple(servers), tuple(refusals), files)
+    running = [key_of(server) for server in servers]
+    servers += [
+        local_groups.group_server(roll, running, policies, good, namespaces, bases)
+        for roll in rolls
+    ]
+    notes = tuple(local_groups.not_members(rolls, manifests, namespaces))
+    return Plan(tuple(servers), tuple(refusals), files, notes)
+
+
+def bases_of(port: int) -> tuple[str, ...]:
+    """What every URL here begins with; a client that asked for localhost gets a token for that."""
+    return f"http://{HOST}:{port}", f"http://localhost:{port}"
 
 
 def _address(server: MCPServer, port: int) -> Address:
     path = f"/{server.metadata.namespace}/{server.metadata.name}/mcp"
-    url = f"http://{HOST}:{port}{path}"
-    # A client that asked for localhost gets a token for that.
-    audiences = (url, f"http://localhost:{port}{path}")
-    return Address(url=url, audiences=audiences, hosts=(HOST, "localhost"), path=path)
+    audiences = tuple(f"{base}{path}" for base in bases_of(port))
+    return Address(url=audiences[0], audiences=audiences, hosts=(HOST, "localhost"), path=path)
 
 
 def _backend(

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from ostiary_operator.api import (
     API_VERSION,
     GROUP,
+    GROUP_KIND,
     LABEL_NAMESPACE_NAME,
     POLICY_KIND,
     SERVER_KIND,
@@ -19,7 +20,9 @@ from ostiary_operator.api import (
     Invalid,
     MCPAccessPolicy,
     MCPAccessToken,
+    MCPGroup,
     MCPServer,
+    parse_group,
     parse_policy,
     parse_server,
     parse_token,
@@ -32,17 +35,17 @@ from .documents import (
     LARGEST_FILE,
     Document,
     Path,
-    Refused,
     Unreadable,
     parse_path,
     read_documents,
-    text_of,
 )
+from .folder_data import Data, data_of
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 DEFAULT_NAMESPACE: Final = "default"
+OUR_KINDS: Final = (SERVER_KIND, GROUP_KIND, POLICY_KIND, TOKEN_KIND)
 _KUSTOMIZE: Final = ("kustomization.yaml", "kustomization.yml")
-Kind = TypeVar("Kind", MCPServer, MCPAccessPolicy, MCPAccessToken)
+Kind = TypeVar("Kind", MCPServer, MCPGroup, MCPAccessPolicy, MCPAccessToken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +69,13 @@ class Source:
         return f"{self.document.file}:{self.document.line(parse_path(path))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
-    """A ConfigMap or a Secret: text by key."""
-
-    values: Mapping[str, str]
-
-
 @dataclass(slots=True)
 class Manifests:
     """What the folder says.  With `problems` it is not to be used, only reported."""
 
     servers: dict[str, tuple[MCPServer, Source]] = field(default_factory=dict)
     """By `<namespace>/<name>`, as all below."""
+    groups: dict[str, tuple[MCPGroup, Source]] = field(default_factory=dict)
     policies: dict[str, MCPAccessPolicy] = field(default_factory=dict)
     tokens: dict[str, tuple[MCPAccessToken, Source]] = field(default_factory=dict)
     secrets: dict[str, Data] = field(default_factory=dict)
@@ -93,8 +90,8 @@ class Manifests:
 
     def labels(self, others: frozenset[str] = frozenset()) -> dict[str, dict[str, str]]:
         """Every namespace anybody names, each with at least its own name as a label."""
-        objects = [key.partition("/")[0] for key in (*self.servers, *self.policies, *self.tokens)]
-        names = sorted({*objects, *others, *self.namespaces})
+        keys = (*self.servers, *self.groups, *self.policies, *self.tokens)
+        names = sorted({*(key.partition("/")[0] for key in keys), *others, *self.namespaces})
         return {
             name: {**self.namespaces.get(name, {}), LABEL_NAMESPACE_NAME: name} for name in names
         }
@@ -220,7 +217,7 @@ def _unnamed(body: Any) -> str | None:
 
 def _dispatch(api: str, kind: str, key: str, source: Source, found: Manifests) -> None:
     match (api, kind):
-        case (_, "MCPServer" | "MCPAccessPolicy" | "MCPAccessToken") if api == API_VERSION:
+        case _ if api == API_VERSION and kind in OUR_KINDS:
             _take_ours(kind, key, source, found)
         case ("v1", "Secret" | "ConfigMap"):
             _take_data(kind, key, source, found)
@@ -237,6 +234,9 @@ def _take_ours(kind: str, key: str, source: Source, found: Manifests) -> None:
     if kind == SERVER_KIND:
         if server := _checked(parse_server(body), key, kind, source, found):
             found.servers[key] = (server, source)
+    elif kind == GROUP_KIND:
+        if group := _checked(parse_group(body), key, kind, source, found):
+            found.groups[key] = (group, source)
     elif kind == POLICY_KIND:
         if policy := _checked(parse_policy(body), key, kind, source, found):
             found.policies[key] = policy
@@ -249,11 +249,11 @@ def _leave_out(api: str, kind: str, key: str, source: Source, found: Manifests) 
         found.problems.append(
             Problem(
                 source.at("kind"),
-                f"{kind} of {api} is not known here: write kind: {SERVER_KIND}, {POLICY_KIND} "
+                f"{kind} of {api} is not known here: write kind: {', '.join(OUR_KINDS[:-1])} "
                 f"or {TOKEN_KIND} with apiVersion: {API_VERSION}",
             )
         )
-    elif kind in (SERVER_KIND, POLICY_KIND, TOKEN_KIND):
+    elif kind in OUR_KINDS:
         found.notes.append(
             f"{source.at('apiVersion')}: {kind} {key} is left out: apiVersion {api} is another "
             f"project's; Ostiary's is {API_VERSION}"
@@ -276,19 +276,8 @@ def _checked(
 
 
 def _take_data(kind: str, key: str, source: Source, found: Manifests) -> None:
-    plain, encoded = ("stringData", "data") if kind == "Secret" else ("data", "binaryData")
-    values: dict[str, str] = {}
-    for name in (encoded, plain):  # a Secret's stringData wins over its data
-        entries = source.document.body.get(name) or {}
-        if not isinstance(entries, dict):
-            found.problems.append(Problem(source.at(name), f"{kind} {key}: {name} is no mapping"))
-            continue
-        for entry, value in entries.items():
-            text = text_of(value, encoded=name == encoded)
-            if isinstance(text, Refused):
-                message = f"{kind} {key}: {name}.{entry}: {text.message}"
-                found.problems.append(Problem(source.at(f"{name}.{entry}"), message))
-            else:
-                values[entry] = text
-    target = found.secrets if kind == "Secret" else found.config_maps
-    target[key] = Data(values)
+    data, wrong = data_of(kind, source.document.body)
+    found.problems += [
+        Problem(source.at(it.field), f"{kind} {key}: {it.field}{it.message}") for it in wrong
+    ]
+    (found.secrets if kind == "Secret" else found.config_maps)[key] = data

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ostiary_operator.api import SERVER_KIND
-from ostiary_proxy.config import HttpBackend, Server, ServerReport
+from ostiary_operator.api import GROUP_KIND
+from ostiary_proxy.config import GroupBackend, HttpBackend, Server, ServerReport
 
 from .devtoken import LIFE_SECONDS
-from .local import key_of
+from .local import called, key_of
 from .terminal import one_line
 
 RIGHTS: Final = (
@@ -38,7 +38,7 @@ def ready_line(servers: Iterable[Server], tokens: Iterable[Token]) -> str:
         {
             "endpoints": [
                 {
-                    "kind": SERVER_KIND,
+                    "kind": called(server).partition(" ")[0],
                     "namespace": server.namespace,
                     "name": server.name,
                     "url": server.url,
@@ -59,7 +59,7 @@ def table(servers: Sequence[Server], reports: Mapping[str, ServerReport]) -> str
                 server.url,
                 "Not called yet" if _is_uncalled(server, report) else state_of(report),
                 str(report.toolCount) if report and report.state == "Ready" else "-",
-                one_line(f"{report.serverName} {report.serverVersion}") if report else "-",
+                _behind(server, report),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -68,6 +68,14 @@ def table(servers: Sequence[Server], reports: Mapping[str, ServerReport]) -> str
         for row in rows
     )
     return "\n".join(lines)
+
+
+def _behind(server: Server, report: ServerReport | None) -> str:
+    if isinstance(server.backend, GroupBackend):
+        return one_line(
+            "group of " + (", ".join(it.alias for it in server.backend.members) or "none")
+        )
+    return one_line(f"{report.serverName} {report.serverVersion}") if report else "-"
 
 
 def _is_uncalled(server: Server, report: ServerReport | None) -> bool:
@@ -79,7 +87,17 @@ def _is_uncalled(server: Server, report: ServerReport | None) -> bool:
 def state_of(report: ServerReport | None) -> str:
     if report is None:
         return "Starting"
+    if report.kind == GROUP_KIND and (lost := [it for it in report.members if it.state != "Ready"]):
+        return f"{report.state} (without {', '.join(it.alias for it in lost)})"
     return f"{report.state} ({report.reason})" if report.reason else report.state
+
+
+def sentence(report: ServerReport) -> str:
+    """Of a change: what it is now, and why."""
+    state = state_of(report)
+    lost = "; ".join(f"{it.alias}: {it.message}" for it in report.members if it.message)
+    why = "".join(f": {it}" for it in (report.message, lost) if it)
+    return f"{report.kind} {report.namespace}/{report.name}: {state}{why}"
 
 
 def how_to_use(servers: Sequence[Server], tokens: Sequence[Token]) -> Iterator[str]:
@@ -95,7 +113,7 @@ def how_to_use(servers: Sequence[Server], tokens: Sequence[Token]) -> Iterator[s
     yield "To add them to Claude Code, for example:"
     for server in servers:
         yield (
-            f"  claude mcp add --transport http {server.name} {server.url} "
+            f"  claude mcp add --transport http {key_of(server).split('/')[1]} {server.url} "
             '--header "Authorization: Bearer $OSTIARY_TOKEN"'
         )
 

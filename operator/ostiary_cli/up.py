@@ -23,7 +23,7 @@ from .advice import missing_targets, not_admitted, tools_to_approve
 from .devtoken import development_key, namespace_of
 from .endpoint import CallFailed, Endpoint
 from .inforce import Applied, InForce, Kept
-from .local import HOST, Place, key_of
+from .local import HOST, Place, key_of, names_of, report_key
 from .logins import follow_logins
 from .manifests import Manifests, read_folder
 from .output import Token
@@ -99,7 +99,7 @@ class _Room:
     place: Place
 
     def reports(self) -> dict[str, ServerReport]:
-        return {f"{it.namespace}/{it.name}": it for it in self.proxy.reports()}
+        return {report_key(it): it for it in self.proxy.reports()}
 
 
 async def _serve(
@@ -150,7 +150,7 @@ async def _show(options: Options, room: _Room, tokens: list[Token], news: asynci
     warned = dict(_warnings(room))
     tell(*warned.values())
     quiet = _uncalled(room)
-    tell(*(_sentence(it) for it in _of(room) if it.state != "Ready" and it not in quiet))
+    tell(*(output.sentence(it) for it in _of(room) if it.state != "Ready" and it not in quiet))
     tell(*not_admitted(servers, options.principals))
     if options.sample:
         await _call(options, servers, tokens[0])
@@ -159,7 +159,10 @@ async def _show(options: Options, room: _Room, tokens: list[Token], news: asynci
 
 def _may_yet_answer(report: ServerReport) -> bool:
     """A server that does not listen yet is most likely on its way."""
-    return report.state == "Starting" or report.reason in ("ConnectionRefused", "NoAnswer")
+    waited = any(it.state == "Waiting" for it in report.members)
+    return (
+        waited or report.state == "Starting" or report.reason in ("ConnectionRefused", "NoAnswer")
+    )
 
 
 def _uncalled(room: _Room) -> list[ServerReport]:
@@ -171,9 +174,7 @@ def _uncalled(room: _Room) -> list[ServerReport]:
         and it.backend.outside is not None
         and it.backend.outside.source == "remote"
     }
-    return [
-        it for it in _of(room) if it.state == "Starting" and f"{it.namespace}/{it.name}" in remotes
-    ]
+    return [it for it in _of(room) if it.state == "Starting" and report_key(it) in remotes]
 
 
 def _of(room: _Room) -> list[ServerReport]:
@@ -181,7 +182,12 @@ def _of(room: _Room) -> list[ServerReport]:
     reports = room.reports()
     return [
         reports.get(key_of(server))
-        or ServerReport(namespace=server.namespace, name=server.name, state="Starting")
+        or ServerReport(
+            kind="MCPGroup" if isinstance(server.backend, GroupBackend) else "MCPServer",
+            namespace=server.namespace,
+            name=server.name,
+            state="Starting",
+        )
         for server in room.state.servers
     ]
 
@@ -202,10 +208,10 @@ async def _follow_servers(
         before, warned = warned, dict(_warnings(room))
         tell(*(said for key, said in warned.items() if before.get(key) != said))
         for report in _of(room):
-            key = f"{report.namespace}/{report.name}"
+            key = report_key(report)
             if states.get(key) != output.state_of(report):
                 states[key] = output.state_of(report)
-                tell(_sentence(report))
+                tell(output.sentence(report))
         await news.wait()
 
 
@@ -258,9 +264,9 @@ async def _call(options: Options, servers: tuple[Server, ...], token: Token) -> 
     from . import call  # the SDK takes a second to import, which nothing else here needs
 
     wanted, name, *pairs = options.sample
-    server = next((it for it in servers if wanted in (key_of(it), it.name)), None)
+    server = next((it for it in servers if wanted in names_of(it)), None)
     if server is None:
-        tell(f"--call: there is no MCPServer {wanted} here.")
+        tell(f"--call: there is no MCPServer and no MCPGroup {wanted} here.")
         return
     out = sys.stderr if options.as_json else sys.stdout
     print(f"\n$ {output.call_command(server.url, [name, *pairs])}", file=out, flush=True)
@@ -270,12 +276,6 @@ async def _call(options: Options, servers: tuple[Server, ...], token: Token) -> 
     except CallFailed as err:
         tell(str(err))
     out.flush()
-
-
-def _sentence(report: ServerReport) -> str:
-    state = output.state_of(report)
-    message = f": {report.message}" if report.message else ""
-    return f"MCPServer {report.namespace}/{report.name}: {state}{message}"
 
 
 def _no_port(options: Options, err: OSError) -> str:

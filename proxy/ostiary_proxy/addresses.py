@@ -6,6 +6,8 @@ No other source of addresses is believed.  Who may use them is `siblings` and `m
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 SOONEST_SECONDS: Final = 0.5
@@ -16,9 +18,35 @@ Resolve = Callable[[str], Awaitable[frozenset[str]]]
 """A name's addresses; OSError when nobody can tell."""
 
 
+RESOLV_CONF: Final = Path("/etc/resolv.conf")
+
+
+def absolute(name: str, resolv_conf: str) -> str:
+    """A Service's name (`<name>.<namespace>.svc`) in full, by the search list that the kubelet
+    writes.  As it is, the resolver would look below `svc.<domain>` first, where the owner of a
+    namespace called `svc` could answer in its place."""
+    if not name.endswith(".svc"):
+        return name
+    for line in resolv_conf.splitlines():
+        words = line.split()
+        if words[:1] == ["search"]:
+            domains = [word.removeprefix("svc.") for word in words[1:] if word.startswith("svc.")]
+            return f"{name}.{domains[0].rstrip('.')}." if domains else name
+    return name
+
+
+@cache
+def _resolv_conf() -> str:
+    try:
+        return RESOLV_CONF.read_text()
+    except OSError:
+        return ""
+
+
 async def by_dns(name: str) -> frozenset[str]:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    asked = absolute(name, _resolv_conf())
+    found = await loop.getaddrinfo(asked, None, type=socket.SOCK_STREAM)
     return frozenset(str(where[0]) for *_, where in found)
 
 

@@ -96,6 +96,13 @@ class Backends:
                 found = drift(server.tools.pin, seen.digest, seen.tools)
                 yield f"{server.namespace}/{server.name}", len(found.unapproved)
 
+    def members(self) -> Iterator[tuple[str, str, float]]:
+        """By group and alias: 1 for a member that lists what it has."""
+        for report in self.reports():
+            for member in report.members:
+                group = f"{report.namespace}/{report.name}"
+                yield group, member.alias, float(member.state == "Ready")
+
     def ready(self) -> bool:
         """Every backend has answered once: a rollout waits for that, so that no call meets a
         process that is still starting, and a version that never answers replaces nothing.  What

@@ -4,6 +4,7 @@ One for a group, however many ways lead to it (`/mcp`, `/servers/<alias>/mcp`).
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
@@ -22,6 +23,7 @@ from ostiary_proxy.member_lists import BASE, MemberLists, Profile
 from ostiary_proxy.pins import Book
 from ostiary_proxy.runtime import Endpoint
 
+_log: Final = logging.getLogger("ostiary.gateway")
 COLD_SECONDS: Final = 3.0
 """A list waits this long for members that were never heard of; others are not waited for."""
 CHANGED: Final = frozenset({"tools", "prompts", "resources"})
@@ -53,6 +55,7 @@ class Gateway:
         """By uid and place."""
         self._following: dict[str, asyncio.Task[None]] = {}
         self._follows = False
+        self._states: dict[str, str] = {}
         self._endpoint: Endpoint | None = None
         self._named_by: object = None
         """What the names were made of."""
@@ -171,9 +174,30 @@ class Gateway:
 
     def _news(self, kinds: frozenset[str]) -> None:
         self._name()
+        self._log()
         for hearer in tuple(self._hearers):
             hearer(kinds)
         self._report_changed()
+
+    def _log(self) -> None:
+        """How members fare, when that is another."""
+        now: dict[str, str] = {one.member.alias: one.catalogue.state for one in self.members}
+        server = None if self._endpoint is None else self._endpoint.server
+        for one in self.members:
+            member, state = one.member, now[one.member.alias]
+            if server is not None and self._states.get(member.alias, "Waiting") != state:
+                _log.log(
+                    logging.WARNING if state == "Unhealthy" else logging.INFO,
+                    "member state: group=%s/%s alias=%s server=%s/%s state=%s reason=%s",
+                    server.namespace,
+                    server.name,
+                    member.alias,
+                    member.namespace,
+                    member.name,
+                    state,
+                    one.catalogue.reason,
+                )
+        self._states = now
 
     def _name(self) -> None:
         """Anew, only where names are others: what is written of lists is kept by it."""
@@ -193,6 +217,7 @@ class Gateway:
             lost = (*names.tools.conflicts.get(alias, ()), *names.prompts.conflicts.get(alias, ()))
             members.append(one.catalogue.report(lost))
         return ServerReport(
+            kind="MCPGroup",
             namespace=server.namespace,
             name=server.name,
             state="Ready",

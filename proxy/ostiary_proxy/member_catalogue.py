@@ -76,6 +76,11 @@ class MemberCatalogue:
             return "Unhealthy"
         return "Ready" if self.heard else "Waiting"
 
+    @property
+    def reason(self) -> str:
+        """A CamelCase word, while it is Unhealthy."""
+        return "" if self._failure is None else self._failure.reason
+
     def known(self, profile: Profile) -> MemberLists | None:
         """What is kept for it."""
         lists = self._kept.get(profile)

@@ -203,5 +203,13 @@ def gauges(name: str, text: str, values: Iterable[tuple[str, float]]) -> Metric:
     return family
 
 
+def member_gauges(name: str, text: str, values: Iterable[tuple[str, str, float]]) -> Metric:
+    """By group and by the member's alias in it."""
+    family = GaugeMetricFamily(name, text, labels=("server", "member"))
+    for group, alias, value in values:
+        family.add_metric((group, alias), value)
+    return family
+
+
 def counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(name, text, value=value)

@@ -52,6 +52,8 @@ class MemberReport(_Report):
 class ServerReport(_Report):
     """What a proxy saw of one backend.  Sent over a bounded read: names are capped in length."""
 
+    kind: Literal["MCPServer", "MCPGroup"] = "MCPServer"
+    """In the local role one of each may have the same name."""
     namespace: str
     name: str
     state: Literal["Starting", "Ready", "Unavailable"]

@@ -26,7 +26,7 @@ from ostiary_proxy.document import check, digest_of
 from ostiary_proxy.drain import ACCEPT_SECONDS, Drain
 from ostiary_proxy.limits import LimitedProtocol
 from ostiary_proxy.listener import Listener, bind
-from ostiary_proxy.metrics import Metrics, counter, gauge, gauges
+from ostiary_proxy.metrics import Metrics, counter, gauge, gauges, member_gauges
 from ostiary_proxy.runtime import Runtime
 from ostiary_proxy.status import Status
 from ostiary_proxy.tls_port import TlsPort
@@ -201,5 +201,10 @@ class Proxy:
             "ostiary_tools_unapproved",
             "Tools that are not as spec.tools.pin approves them.",
             self.backends.unapproved(),
+        )
+        yield member_gauges(
+            "ostiary_member_ready",
+            "1 while a member of a group lists what it has.",
+            self.backends.members(),
         )
         yield gauge("ostiary_draining", "1 while this proxy says goodbye.", runtime.draining)

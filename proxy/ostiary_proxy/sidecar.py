@@ -1,8 +1,9 @@
 """The process of a sidecar or a gateway: follows its files, leaves on a signal after a drain.
 
 Everything comes from the environment: OSTIARY_ROLE (sidecar, or gateway), OSTIARY_CONFIG_DIR,
-OSTIARY_KEYS_DIR, OSTIARY_RUN_DIR, OSTIARY_TLS_DIR, OSTIARY_BIND (every address), OSTIARY_MCP_PORT,
-OSTIARY_ADMIN_PORT, OSTIARY_TLS_PORT, POD_NAME, POD_UID, POD_IP.
+OSTIARY_KEYS_DIR, OSTIARY_RUN_DIR, OSTIARY_TLS_DIR, OSTIARY_CATALOGUE_TOKEN (a gateway's own),
+OSTIARY_BIND (every address), OSTIARY_MCP_PORT, OSTIARY_ADMIN_PORT, OSTIARY_TLS_PORT, POD_NAME,
+POD_UID, POD_IP.
 The audit goes to stdout, all else to stderr.
 """
 
@@ -20,6 +21,7 @@ from ostiary_proxy import lean
 from ostiary_proxy.addresses import Resolve, by_dns
 from ostiary_proxy.config import (
     ADMIN_PORT,
+    CATALOGUE_TOKEN,
     CONFIG_DIR,
     DRAIN_SOCKET,
     KEYS_DIR,
@@ -51,6 +53,7 @@ class Environment:
     admin_port: int
     tls_port: int
     tls_dir: Path
+    catalogue_token: Path
     pod: str
     pod_uid: str
     address: str
@@ -67,6 +70,7 @@ class Environment:
             admin_port=_port(environ, "OSTIARY_ADMIN_PORT", ADMIN_PORT),
             tls_port=_port(environ, "OSTIARY_TLS_PORT", TLS_PORT),
             tls_dir=Path(environ.get("OSTIARY_TLS_DIR", TLS_DIR)),
+            catalogue_token=Path(environ.get("OSTIARY_CATALOGUE_TOKEN", CATALOGUE_TOKEN)),
             pod=environ.get("POD_NAME", ""),
             pod_uid=environ.get("POD_UID", ""),
             address=environ.get("POD_IP", ""),
@@ -97,6 +101,7 @@ async def serve(environment: Environment, resolve: Resolve = by_dns) -> None:
         admin_port=environment.admin_port,
         tls_port=environment.tls_port,
         tls_dir=environment.tls_dir,
+        catalogue_token=environment.catalogue_token,
         keys_dir=environment.keys_dir,
         pod=environment.pod,
         pod_uid=environment.pod_uid,

@@ -20,6 +20,18 @@ def server(name: str, *lines: str, namespace: str = "default", image: str = "img
     )
 
 
+def group(*members: str, name: str = "everyday", namespace: str = "default", more: str = "") -> str:
+    """`members`: each as a flow mapping; `more`: of spec, the same way."""
+    entries = "".join(f"\n  - {{{member}}}" for member in members)
+    return f"""{API}
+kind: MCPGroup
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  members:{entries}
+{f"  {more}" if more else ""}
+"""
+
+
 def policy(
     name: str = "all",
     *,

@@ -71,7 +71,7 @@ items:
             "a.yaml:7: MCPServer default/time: spec.replicas",
         ),
         (server("time", "command: [1]"), 'spec.command[0]: must be text: write "1" in quotes'),
-        (f"{API}\nkind: MCPGroup\nmetadata: {{name: g}}\n", "MCPGroup of ostiary.dev/v1alpha1"),
+        (f"{API}\nkind: MCPThing\nmetadata: {{name: g}}\n", "MCPThing of ostiary.dev/v1alpha1"),
         ("kind: MCPServer\n", "document 1 has no apiVersion"),
         ("just words\n", "document 1 is no object"),
         (f"{API}\nkind: MCPServer\n", "(MCPServer) has no metadata.name"),

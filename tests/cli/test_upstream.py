@@ -6,7 +6,8 @@ from pathlib import Path
 from tests.operator.build import REMOTE, server
 
 from ostiary_cli.environment import Missing
-from ostiary_cli.manifests import Data, Manifests
+from ostiary_cli.folder_data import Data
+from ostiary_cli.manifests import Manifests
 from ostiary_cli.upstream import files_of, remove_files, write_files
 
 BUNDLE = {"caBundle": {"configMapKeyRef": {"name": "ca", "key": "ca.crt"}}}

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from ostiary_proxy.addresses import DOWN_SECONDS, SOONEST_SECONDS, Addresses
+import pytest
+
+from ostiary_proxy.addresses import DOWN_SECONDS, SOONEST_SECONDS, Addresses, absolute
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -64,3 +66,26 @@ def test_what_could_not_be_reached_is_passed_over_for_a_moment() -> None:
     assert found.is_up(B)
     dns.now += DOWN_SECONDS
     assert found.is_up(A)
+
+
+@pytest.mark.parametrize(
+    ("name", "search", "asked"),
+    [
+        (
+            "time-pods.tools.svc",
+            "search tools.svc.cluster.local svc.cluster.local cluster.local",
+            "time-pods.tools.svc.cluster.local.",
+        ),
+        (
+            "time-pods.tools.svc",
+            "nameserver 10.0.0.10\nsearch tools.svc.example.org svc.example.org. example.org",
+            "time-pods.tools.svc.example.org.",
+        ),
+        ("time-pods.tools.svc", "search home.example", "time-pods.tools.svc"),
+        ("time-pods.tools.svc", "", "time-pods.tools.svc"),
+        ("localhost", "search tools.svc.cluster.local svc.cluster.local", "localhost"),
+    ],
+)
+def test_a_services_name_is_asked_for_in_full(name: str, search: str, asked: str) -> None:
+    """Or a namespace called svc could answer in another one's place."""
+    assert absolute(name, search) == asked

@@ -71,6 +71,10 @@ async def test_a_member_whose_server_is_dead_is_told_of_and_missed_alone() -> No
         result = (await listed(gateway))["result"]
         assert result["_meta"]["ostiary.dev/members"] == {"odd": "Unhealthy"}
         assert result["ttlMs"] == 0
+        figures = gateway.proxy.runtime.metrics.text().decode()
+        for alias, ready in (("good", "1.0"), ("odd", "0.0")):
+            labels = f'member="{alias}",server="agents/everyday"'
+            assert f"ostiary_member_ready{{{labels}}} {ready}" in figures
 
 
 async def test_a_member_without_a_pod_is_missed_alone() -> None:

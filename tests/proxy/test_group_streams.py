@@ -9,6 +9,7 @@ from tests.proxy.test_bridge import ALL
 from tests.proxy.test_group_service import ERAS, MODES, asked, both
 
 from ostiary_proxy import config
+from ostiary_proxy.exchange import Exchange
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
@@ -75,10 +76,15 @@ async def test_a_listener_whose_right_is_taken_away_hears_no_more() -> None:
     async with both() as made, made.raw() as raw, asyncio.TaskGroup() as tasks:
         wanted = {"toolsListChanged": True}
         listening = tasks.create_task(raw.modern("subscriptions/listen", notifications=wanted))
-        await until(lambda: any(one.holding for one in made.proxy.backends._open()))
+        await until(lambda: any(_is_held(one) for one in made.proxy.backends._open()))
         servers = [grouped.of(era, _features(era), policies=()) for era in ERAS]
         made.apply(*servers, grouped.group([grouped.member(one) for one in servers]))
         assert "Access was revoked" in (await listening).text
+
+
+def _is_held(exchange: Exchange) -> bool:
+    endpoint = exchange.endpoint
+    return exchange.holding and endpoint is not None and endpoint.server.name == "everyday"
 
 
 def _features(era: str) -> config.StdioBackend:
