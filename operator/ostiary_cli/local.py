@@ -125,15 +125,12 @@ def plan(
     for key, (server, source) in sorted(manifests.servers.items()):
         backend = _backend(server, source, manifests, place, ports)
         if isinstance(backend, Missing):
-            where = source.at(backend.path)
-            message = f"{backend.path}: {backend.message}" if backend.path else backend.message
-            refusals.append(Refusal(key, where, message))
+            refusals.append(_refusal(key, source, backend))
             continue
         found = files_of(server, manifests, _upstream(server, place))
         assert not isinstance(found, Missing), "the backend was refused for it"
         files |= found
-        child = listening(backend)
-        if child is not None:
+        if (child := listening(backend)) is not None:
             ports[child.port] = f"{key} ({source.at(port_field(child))})"
         links = tuple(local_groups.links_of(server, rolls, bases))
         section = server_section(
@@ -146,13 +143,15 @@ def plan(
             groups=links,
         )
         servers.append(section.model_copy(update={"uid": key}))
-    running = [key_of(server) for server in servers]
-    servers += [
-        local_groups.group_server(roll, running, policies, good, namespaces, bases)
-        for roll in rolls
-    ]
+    known = local_groups.Known(policies, good, namespaces, bases)
+    servers += local_groups.group_servers(rolls, map(key_of, tuple(servers)), known)
     notes = tuple(local_groups.not_members(rolls, manifests, namespaces))
     return Plan(tuple(servers), tuple(refusals), files, notes)
+
+
+def _refusal(key: str, source: Source, missing: Missing) -> Refusal:
+    message = f"{missing.path}: {missing.message}" if missing.path else missing.message
+    return Refusal(key, source.at(missing.path), message)
 
 
 def bases_of(port: int) -> tuple[str, ...]:

@@ -45,6 +45,18 @@ class Roll:
     memberships: tuple[Membership, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What else the endpoints depend on."""
+
+    policies: tuple[MCPAccessPolicy, ...]
+    tokens: tuple[MCPAccessToken, ...]
+    """Those that are good here."""
+    namespaces: Mapping[str, Labels]
+    bases: tuple[str, ...]
+    """What URLs here begin with, the printed one first."""
+
+
 def rolls_of(manifests: Manifests, namespaces: Mapping[str, Labels]) -> tuple[Roll, ...]:
     """By namespace and name."""
     servers = [server for server, _ in manifests.servers.values()]
@@ -81,24 +93,23 @@ def links_of(server: MCPServer, rolls: Iterable[Roll], bases: Iterable[str]) -> 
     ]
 
 
-def group_server(
-    roll: Roll,
-    running: Iterable[str],
-    policies: tuple[MCPAccessPolicy, ...],
-    tokens: Iterable[MCPAccessToken],
-    namespaces: Mapping[str, Labels],
-    bases: tuple[str, ...],
-) -> Server:
-    """The endpoint of a group.  `running`: the servers that can run here, each
-    `<namespace>/<name>`; `bases`: what URLs here begin with, the printed one first."""
-    group, known = roll.group, frozenset(running)
+def group_servers(
+    rolls: Iterable[Roll], running: Iterable[str], known: Known
+) -> tuple[Server, ...]:
+    """The endpoints.  `running`: the servers that can run here, each `<namespace>/<name>`."""
+    there = frozenset(running)
+    return tuple(_group_server(roll, there, known) for roll in rolls)
+
+
+def _group_server(roll: Roll, running: frozenset[str], known: Known) -> Server:
+    group, policies, namespaces = roll.group, known.policies, known.namespaces
     joined = tuple(
         MemberView(alias, server, policies)
         for alias, server in members(roll.memberships)
-        if _key(server) in known
+        if _key(server) in running
     )
     rendered = render_members(group, joined, policies, namespaces)
-    audiences = tuple(_audiences(group, [it.alias for it in rendered], bases))
+    audiences = tuple(_audiences(group, [it.alias for it in rendered], known.bases))
     section = group_section(
         group,
         policies,
@@ -107,7 +118,7 @@ def group_server(
         address=Address(
             url=audiences[0], audiences=audiences, hosts=(), path=group_place(group) + MCP_PATH
         ),
-        tokens=named(group, tokens, admitting(group, policies, joined), namespaces),
+        tokens=named(group, known.tokens, admitting(group, policies, joined), namespaces),
     )
     return section.model_copy(update={"uid": _uid(roll)})
 
