@@ -61,6 +61,8 @@ class Backend:
     passes: bool = False
     """Run directly, it passes all that a suite scores; else the baseline itself is broken."""
     cross_era: bool = False
+    grouped: bool = False
+    """Through the proxy it is asked at a group of it alone, under its own names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ _IMPORTS: Final = (("PYTHONPATH", str(ROOT)),)
 _NPM: Final = str(MODULES / "@modelcontextprotocol" / "server-everything" / "dist" / "index.js")
 
 
-def _python(name: str, suites: tuple[Suite, ...], *, era: str = "both", http: bool) -> Backend:
+def _python(
+    name: str, suites: tuple[Suite, ...], *, era: str = "both", http: bool, grouped: bool = False
+) -> Backend:
     way = (*_EVERYTHING, "--port", PORT) if http else LAUNCH
     return Backend(
         name=name,
@@ -94,12 +98,15 @@ def _python(name: str, suites: tuple[Suite, ...], *, era: str = "both", http: bo
         env=_IMPORTS,
         passes=era == "both",
         cross_era=era != "both",
+        grouped=grouped,
     )
 
 
 BACKENDS: Final[tuple[Backend, ...]] = (
     _python("python-http", (OLD, LEGACY, MODERN), http=True),
     _python("python-stdio", (OLD, LEGACY, MODERN), http=False),
+    _python("python-http-grouped", (OLD, LEGACY, MODERN), http=True, grouped=True),
+    _python("python-stdio-grouped", (OLD, LEGACY, MODERN), http=False, grouped=True),
     Backend(
         name="npm-http",
         command=(str(NODE), "-r", str(HERE / "npm" / "loopback.cjs"), _NPM, "streamableHttp"),

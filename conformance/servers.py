@@ -93,11 +93,19 @@ def through_proxy(backends: tuple[Backend, ...], socket: str) -> Iterator[dict[s
         line = proxy.stdout.readline()
         if not line:
             raise StartError(f"`ostiary up` ended; {BUILD / 'logs' / 'proxy.txt'} tells why")
+        # A group comes after its member, whose name it has.
         yield {it["name"]: it["url"] for it in json.loads(line)["endpoints"]}
 
 
 def manifests(backends: tuple[Backend, ...], socket: str) -> list[dict[str, Any]]:
-    return [_policy(), *(_server(backend, Place(free_port(), socket)) for backend in backends)]
+    servers = [_server(backend, Place(free_port(), socket)) for backend in backends]
+    grouped = [backend.name for backend in backends if backend.grouped]
+    return [
+        _policy("anybody", {"selector": {}}),
+        *servers,
+        *(_group(name) for name in grouped),
+        *(_policy(name, {"targetRefs": [{"kind": "MCPGroup", "name": name}]}) for name in grouped),
+    ]
 
 
 def _server(backend: Backend, place: Place) -> dict[str, Any]:
@@ -117,14 +125,24 @@ def _server(backend: Backend, place: Place) -> dict[str, Any]:
     }
 
 
-def _policy() -> dict[str, Any]:
+def _group(name: str) -> dict[str, Any]:
+    """Of the one server with its name."""
+    return {
+        "apiVersion": "ostiary.dev/v1alpha1",
+        "kind": "MCPGroup",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"members": [{"server": {"name": name}}], "naming": {"mode": "Never"}},
+    }
+
+
+def _policy(name: str, what: dict[str, Any]) -> dict[str, Any]:
     allow = {"tools": ["*"], "resources": ["**"], "prompts": ["*"]}
     return {
         "apiVersion": "ostiary.dev/v1alpha1",
         "kind": "MCPAccessPolicy",
-        "metadata": {"name": "anybody", "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "selector": {},
+            **what,
             "rules": [{"name": "anybody", "from": [{"anonymous": {}}], "allow": allow}],
         },
     }
