@@ -4,6 +4,7 @@ A group without a policy that is enforced is transparent: its members' policies 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ostiary_proxy import config
 from ostiary_proxy.globs import Globs
@@ -37,13 +38,27 @@ def compile_group(server: config.Server, books: Mapping[str, Book], places: Plac
 
 def joined(server: config.Server, member: config.Member, book: Book | None) -> Joined:
     """One member's part of the group's rules."""
-    book, member = book or Book(), _approved(member)
+    book, parts = book or Book(), parts_of(server, _approved(member))
+    return Joined(
+        own=compile_rules(parts.own, book),
+        ceiling=None if parts.over is None else compile_rules(parts.over, book),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One member's, before they are compiled: each as if it were a server by itself."""
+
+    own: config.Server
+    over: config.Server | None
+    """With what the group's policies say of this member; None: nothing is enforced."""
+
+
+def parts_of(server: config.Server, member: config.Member) -> Parts:
     capped = any(policy.mode == "Enforce" for policy in server.policies)
     own = _seen_as(server, member, tuple(map(_unwalled, member.policies)))
     over = _seen_as(server, member, tuple(_over(member.alias, it) for it in server.policies))
-    return Joined(
-        own=compile_rules(own, book), ceiling=compile_rules(over, book) if capped else None
-    )
+    return Parts(own, over if capped else None)
 
 
 def _approved(member: config.Member) -> config.Member:

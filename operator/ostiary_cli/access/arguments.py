@@ -55,6 +55,12 @@ def _can_i(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="JSON",
         help="the arguments of the call, for conditions (default: any that would do)",
     )
+    it.add_argument(
+        "--via",
+        metavar="[NAMESPACE/]GROUP",
+        help="through this MCPGroup: NAME is the member's own, -n and --server say which member "
+        "(default: every one)",
+    )
     _where(it)
 
 

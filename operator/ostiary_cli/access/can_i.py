@@ -36,11 +36,15 @@ class Answer:
     """Of a call whose arguments were not given: one of these must hold for it."""
     network: tuple[str, ...] = ()
     """From where the NetworkPolicy lets its callers connect."""
+    via: str = ""
+    """The group that the call comes through."""
 
     def as_json(self) -> dict[str, Any]:
         found = asdict(self)
         found["if"] = list(found.pop("conditions"))
         found["network"] = list(self.network)
+        if not self.via:
+            del found["via"]
         return found
 
 
@@ -68,19 +72,24 @@ def can_i(standing: Standing, server: MCPServer, who: Asker, target: Target) -> 
         ALLOWED,
         decision.policy,
         decision.rule,
-        conditions=() if target.args is not None else _conditions(section, who, target),
+        conditions=() if target.args is not None else conditions_of(section, who, target),
         network=doors(standing, section, who.caller, decision.policy, decision.rule),
     )
 
 
 def _not_taken(standing: Standing, server: MCPServer, who: Asker) -> tuple[str, str] | None:
     """Why what the caller shows is no proof here, before anything is decided."""
-    caller, token = who.caller, who.token
-    if caller.kind == "token" and token is None:
+    if who.token is not None:
+        return _token_not_taken(standing, server, who)
+    return not_trusted(standing, who)
+
+
+def not_trusted(standing: Standing, who: Asker) -> tuple[str, str] | None:
+    """Wherever it is shown: the token that is named is not there, or nobody trusts its issuer."""
+    caller = who.caller
+    if caller.kind == "token" and who.token is None:
         where = f"{caller.namespace}/{caller.name}"
         return "TokenUnknown", f"There is no MCPAccessToken {where}: ostiary token create makes one"
-    if token is not None:
-        return _token_not_taken(standing, server, who)
     if caller.issuer and standing.issuers is not None:
         trusted = sorted(it.url for it in standing.issuers)
         if caller.issuer not in trusted:
@@ -107,7 +116,7 @@ def _token_not_taken(standing: Standing, server: MCPServer, who: Asker) -> tuple
     return None
 
 
-def _conditions(section: config.Server, who: Asker, target: Target) -> tuple[str, ...]:
+def conditions_of(section: config.Server, who: Asker, target: Target) -> tuple[str, ...]:
     """What the rules that allow it leave to the arguments."""
     outcome = Engine(section, leave_open=looks_at_arguments).ask(target, who.caller)
     if not isinstance(outcome, Granted):

@@ -15,6 +15,7 @@ from ostiary_cli.folder_settings import NAME as SETTINGS
 from ostiary_cli.folder_tokens import ALWAYS
 from ostiary_operator.api import (
     GROUP,
+    GROUP_PLURAL,
     LABEL_NAMESPACE_NAME,
     POLICY_PLURAL,
     SERVER_PLURAL,
@@ -22,7 +23,9 @@ from ostiary_operator.api import (
     Invalid,
     MCPAccessPolicy,
     MCPAccessToken,
+    MCPGroup,
     MCPServer,
+    parse_group,
     parse_policy,
     parse_server,
     parse_token,
@@ -38,13 +41,13 @@ from ostiary_operator.token_book import write_book
 from .standing import Standing
 
 Manifest = Mapping[str, Any]
-Model = TypeVar("Model", MCPServer, MCPAccessToken)
-KINDS: Final = (SERVER_PLURAL, POLICY_PLURAL, TOKEN_PLURAL)
+Model = TypeVar("Model", MCPServer, MCPGroup, MCPAccessToken)
+KINDS: Final = (SERVER_PLURAL, GROUP_PLURAL, POLICY_PLURAL, TOKEN_PLURAL)
 
 
 def read_cluster(now: datetime) -> Standing:
     """Blocking: a handful of lists.  Raises CallFailed."""
-    servers, policies, tokens = (_listed(f"{plural}.{GROUP}") for plural in KINDS)
+    servers, groups, policies, tokens = (_listed(f"{plural}.{GROUP}") for plural in KINDS)
     namespaces = {
         it["metadata"]["name"]: {
             **(it["metadata"].get("labels") or {}),
@@ -61,6 +64,7 @@ def read_cluster(now: datetime) -> Standing:
     return Standing(
         servers=_parsed(servers, parse_server, notes),
         policies={key: it for key, it in usable.items() if key not in idle},
+        groups=_parsed(groups, parse_group, notes),
         tokens=read,
         good=good,
         namespaces=namespaces,

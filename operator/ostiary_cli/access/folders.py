@@ -47,6 +47,7 @@ def _standing(found: Manifests, now: datetime, namespaces: Collection[str]) -> S
     return Standing(
         servers={key: server for key, (server, _) in found.servers.items()},
         policies=found.policies,
+        groups={key: group for key, (group, _) in found.groups.items()},
         tokens={key: token for key, (token, _) in found.tokens.items()},
         good=good,
         namespaces=labels,

@@ -11,10 +11,12 @@ from typing import Any, Final, Literal
 from ostiary_operator.api import GROUP_KIND, SERVER_KIND, MCPAccessToken, MCPServer, Reason, Type
 from ostiary_operator.api.limits import ServerTools
 from ostiary_operator.api.token import EVERY
-from ostiary_operator.render.selection import granting
+from ostiary_operator.render.memberships import memberships
+from ostiary_operator.render.selection import granting, namespaces_of
 
 from .review_policies import of_policies
 from .standing import Standing
+from .through import opened_by_group
 from .walls import peers_of
 
 Severity = Literal["high", "medium", "low"]
@@ -63,6 +65,7 @@ def _servers(standing: Standing, namespace: str | None) -> Iterator[Finding]:
             *_identity(server),
             *_status(standing, server),
             *_rules(standing, server),
+            *_consent(standing, server),
         ):
             yield Finding(severity, where, what, message, instead)
 
@@ -136,6 +139,30 @@ def _rules(standing: Standing, server: MCPServer) -> Iterator[Said]:
         yield "low", "NoPolicy", "nobody may call it", instead
 
 
+def _consent(standing: Standing, server: MCPServer) -> Iterator[Said]:
+    """What the owner agreed to, and who made use of it."""
+    exposed = server.spec.exposeTo.namespaces if server.spec.exposeTo else None
+    if exposed is None or exposed.from_ == "Same":
+        return
+    used = ", ".join(_groups_of(standing, server)) or "none does"
+    if exposed.from_ == "All":
+        message = f"a group of any namespace may make it a member; now {used}"
+        yield "medium", "Exposed", message, "exposeTo with a selector of namespaces"
+        return
+    own, known = server.metadata.namespace, standing.namespaces
+    named = ", ".join(namespaces_of(exposed, own=own, known=known) or ()) or "no namespace"
+    message = f"groups of {named} may make it a member; now {used}"
+    yield "low", "Exposed", message, "exposeTo without those that no group needs"
+
+
+def _groups_of(standing: Standing, server: MCPServer) -> Iterator[str]:
+    """The groups that the server is a member of, each with what it is called there."""
+    for key, group in sorted(standing.groups.items()):
+        for it in memberships(group, standing.servers.values(), standing.namespaces):
+            if it.state == "Accepted" and it.server is server:
+                yield f"{GROUP_KIND} {key} does, as {it.alias}"
+
+
 def _tokens(standing: Standing, namespace: str | None, now: datetime) -> Iterator[Finding]:
     for token in _within(namespace, standing.tokens.values()):
         where = f"MCPAccessToken {token.metadata.namespace}/{token.metadata.name}"
@@ -162,8 +189,7 @@ def _token(standing: Standing, token: MCPAccessToken, now: datetime) -> Iterator
         message = f"it is good for {all_of} that names it"
         yield "medium", "Wide", message, "restrictTo with the names that it is for"
     opens = any(token in standing.opened_by(server) for server in standing.servers.values())
-    # Groups are not read here: what one opens is not known, and not called nothing.
-    opens = opens or any(it.kind == GROUP_KIND for it in token.spec.restrictTo)
+    opens = opens or any(token in opened_by_group(standing, it) for it in standing.groups.values())
     if not opens:
-        message = "it opens no server: no policy of those that it names speaks of it"
+        message = "it opens nothing: no policy of those that it names speaks of it"
         yield "low", "Unused", message, "a rule with tokens or users; or revoke it"

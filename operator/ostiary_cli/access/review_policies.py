@@ -47,9 +47,10 @@ def _policy(standing: Standing, policy: MCPAccessPolicy) -> Iterator[Said]:
 def _reach(standing: Standing, policy: MCPAccessPolicy) -> Iterator[Said]:
     namespace = policy.metadata.namespace
     for ref in policy.spec.targetRefs or ():
-        if ref.kind == SERVER_KIND and f"{namespace}/{ref.name}" not in standing.servers:
-            message = f"there is no MCPServer {namespace}/{ref.name}"
-            yield "low", "TargetNotFound", message, "the name of a server that is there"
+        there = standing.servers if ref.kind == SERVER_KIND else standing.groups
+        if f"{namespace}/{ref.name}" not in there:
+            message = f"there is no {ref.kind} {namespace}/{ref.name}"
+            yield "low", "TargetNotFound", message, "the name of one that is there"
     if policy.spec.targetRefs is None and not any(
         selects(policy, server, standing.namespaces) for server in standing.servers.values()
     ):

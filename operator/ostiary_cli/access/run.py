@@ -14,16 +14,18 @@ from ostiary_cli.endpoint import IMPOSSIBLE, WRONG, CallFailed
 from ostiary_cli.manifests import DEFAULT_NAMESPACE
 from ostiary_cli.terminal import shown
 from ostiary_operator.api import MCPServer
+from ostiary_proxy.policy import Target
 
 from . import words
 from .allow import Wish, policy_for, still_missing
-from .asked import arguments_of, asker, parse_principal, target_of
-from .can_i import can_i
+from .asked import Asker, arguments_of, asker, parse_principal, target_of
+from .can_i import Answer, can_i
 from .cluster import read_cluster
 from .diff import diff
 from .folders import read_folders
 from .review import review
 from .standing import Standing
+from .through import can_i_through, group_named, ways
 from .who_can import who_can
 
 NO: Final = 1
@@ -90,6 +92,8 @@ def _can_i(arguments: argparse.Namespace, now: datetime) -> int:
     target = target_of(arguments.verb, arguments.name, arguments_of(arguments.args))
     namespace = parse_principal(arguments.who, "--as").namespace
     standing = _standing(arguments, now, {namespace} - {""})
+    if arguments.via:
+        return _can_i_through(arguments, standing, target)
     servers = standing.chosen(_namespace(arguments), arguments.server)
     if len(servers) > 1:
         servers = tuple(it for it in servers if _has(standing, it, arguments)) or servers
@@ -97,7 +101,23 @@ def _can_i(arguments: argparse.Namespace, now: datetime) -> int:
         names = ", ".join(it.metadata.name for it in servers)
         raise CallFailed(f"Which server? Write --server; there are {names}.", code=WRONG)
     who = asker(arguments.who, arguments.groups, arguments.claims, standing)
-    answer = can_i(standing, servers[0], who, target)
+    return _answered(arguments, who, can_i(standing, servers[0], who, target))
+
+
+def _can_i_through(arguments: argparse.Namespace, standing: Standing, target: Target) -> int:
+    group = group_named(standing, arguments.via, _namespace(arguments))
+    found = ways(standing, group, arguments.namespace, arguments.server)
+    if len(found) > 1:
+        having = (it for it in found if _has(standing, standing.servers.get(it.place), arguments))
+        found = tuple(having) or found
+    if len(found) > 1:
+        names = ", ".join(it.place for it in found)
+        raise CallFailed(f"Which member? Write -n and --server; there are {names}.", code=WRONG)
+    who = asker(arguments.who, arguments.groups, arguments.claims, standing)
+    return _answered(arguments, who, can_i_through(standing, found[0], who, target))
+
+
+def _answered(arguments: argparse.Namespace, who: Asker, answer: Answer) -> int:
     body = {
         "verb": arguments.verb,
         "name": arguments.name,
@@ -109,8 +129,8 @@ def _can_i(arguments: argparse.Namespace, now: datetime) -> int:
     return 0 if answer.allowed else NO
 
 
-def _has(standing: Standing, server: MCPServer, arguments: argparse.Namespace) -> bool:
-    tools = standing.tools_of(server)
+def _has(standing: Standing, server: MCPServer | None, arguments: argparse.Namespace) -> bool:
+    tools = standing.tools_of(server) if server is not None else None
     return arguments.verb == "call" and tools is not None and arguments.name in tools
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ostiary_cli.endpoint import WRONG, CallFailed
-from ostiary_operator.api import MCPAccessPolicy, MCPAccessToken, MCPServer
+from ostiary_operator.api import MCPAccessPolicy, MCPAccessToken, MCPGroup, MCPServer
 from ostiary_operator.render.proxy_config import cluster_address, server_section
 from ostiary_operator.render.selection import Labels, selecting
 from ostiary_operator.render.tokens import opening
@@ -26,6 +26,7 @@ class Standing:
     servers: Mapping[str, MCPServer]
     policies: Mapping[str, MCPAccessPolicy]
     """What is usable of each, ceilings that count for nothing left out."""
+    groups: Mapping[str, MCPGroup] = field(default_factory=dict)
     tokens: Mapping[str, MCPAccessToken] = field(default_factory=dict)
     good: tuple[MCPAccessToken, ...] = ()
     """Those of the tokens that may open something."""

@@ -49,13 +49,14 @@ def _footnotes(row: Row) -> Iterator[str]:
 
 def of_can(answers: Iterable[Answer], who: str, what: str) -> Iterator[str]:
     for it in answers:
+        way = f" through MCPGroup {it.via}" if it.via else ""
         by = f"{it.policy} {it.rule}".strip()
         if not it.allowed:
             why = f"{it.reason}" + (f" by {by}" if by else "")
-            yield f"no: {one_line(who)} may not {what} of {it.server}: {why}"
+            yield f"no: {one_line(who)} may not {what} of {it.server}{way}: {why}"
             yield f"  {one_line(it.message)}."
             continue
-        yield f"yes: {one_line(who)} may {what} of {it.server}, by {by}"
+        yield f"yes: {one_line(who)} may {what} of {it.server}{way}, by {by}"
         if it.conditions:
             yield f"  if {one_line(' or '.join(it.conditions))}"
         if it.network:

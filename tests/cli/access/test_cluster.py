@@ -16,6 +16,11 @@ from ostiary_cli.endpoint import CallFailed
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 END = "2026-12-01T00:00:00Z"
 SETTINGS = "proxyImage: x\npolicyNamespace: admin\nissuers: [{name: i, url: 'https://i.x'}]\n"
+GROUP = """apiVersion: ostiary.dev/v1alpha1
+kind: MCPGroup
+metadata: {name: everyday, namespace: agents}
+spec: {members: [{server: {name: time, namespace: tools}}]}
+"""
 CEILING = {
     "apiVersion": "ostiary.dev/v1alpha1",
     "kind": "MCPAccessPolicy",
@@ -43,6 +48,10 @@ def cluster() -> dict[str, list[dict[str, Any]]]:
         "mcpservers.ostiary.dev": [
             made(SERVER, status={"tools": tools}),
             made(SERVER.replace("name: time", "name: bad"), spec={"image": "x"}),
+        ],
+        "mcpgroups.ostiary.dev": [
+            made(GROUP),
+            made(GROUP.replace("everyday", "bad"), spec={"members": []}),
         ],
         "mcpaccesspolicies.ostiary.dev": [
             made(POLICY),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.cli.access.asking import SERVER, ask, folder, token
+from tests.cli.folders import group, policy
 
 from ostiary_cli.access.folders import read_folders
 from ostiary_cli.access.review import ENDS_SOON, OLD, review
@@ -71,6 +72,44 @@ def test_tokens_by_age_and_reach(tmp_path: Path) -> None:
         ("low", "away", "Unused"),
     } <= listed
     assert not [it for it in listed if it[1] == "ci"]
+
+
+TO_AGENTS = "{from: Selector, selector: {matchLabels: {kubernetes.io/metadata.name: agents}}}"
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "severity", "words"),
+    [
+        (TO_AGENTS, "low", "groups of agents may make it a member; now MCPGroup agents/everyday"),
+        ("{from: All}", "medium", "a group of any namespace may make it a member; now MCPGroup"),
+    ],
+)
+def test_consent_is_listed_with_the_groups_that_use_it(
+    tmp_path: Path, namespaces: str, severity: str, words: str
+) -> None:
+    member = "server: {name: time, namespace: tools}, alias: clock"
+    text = spec(f"{{image: i, command: [c], exposeTo: {{namespaces: {namespaces}}}}}")
+    path = folder(tmp_path, server=text, more=group(member, namespace="agents"))
+
+    [exposed] = [it for it in review(read_folders([path], NOW), None, NOW) if it.what == "Exposed"]
+
+    assert exposed.severity == severity
+    assert exposed.object == "MCPServer tools/time"
+    assert words in exposed.message
+    assert exposed.message.endswith("does, as clock")
+
+
+def test_consent_that_nobody_uses_and_a_groups_policy_without_a_group(tmp_path: Path) -> None:
+    text = spec("{image: i, command: [c], exposeTo: {namespaces: {from: All}}}")
+    lost = policy("lost", namespace="tools").replace(
+        "selector: {}", "targetRefs: [{kind: MCPGroup, name: nightly}]"
+    )
+    path = folder(tmp_path, server=text, more=lost)
+
+    said = {it.what: it.message for it in review(read_folders([path], NOW), None, NOW)}
+
+    assert said["Exposed"].endswith("now none does")
+    assert said["TargetNotFound"] == "there is no MCPGroup tools/nightly"
 
 
 def test_a_secret_that_is_old_and_a_wall_that_is_widened(tmp_path: Path) -> None:
