@@ -1,9 +1,10 @@
-"""The Debian packages that the real node needs, installed when they are missing."""
+"""The Debian packages that the real node and the edge before it need, installed when missing."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 from e2e.cluster.paths import Unavailable
@@ -23,6 +24,8 @@ NEEDED: Final = {
     "mount": "mount",
     "modprobe": "kmod",
 }
+EDGE: Final = {"nginx": "nginx"}
+"""What stands in for a Gateway or an ingress controller."""
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -34,11 +37,13 @@ def require_root() -> None:
         )
 
 
-def install_missing() -> None:
+def install_missing(needed: Mapping[str, str] = NEEDED) -> None:
     """apt-get install of what is not there; `apt-get update` only if that fails at first."""
-    missing = sorted({package for item, package in NEEDED.items() if not _present(item)})
+    missing = sorted({package for item, package in needed.items() if not _present(item)})
     if not missing:
         return
+    if os.geteuid() != 0:
+        raise Unavailable(f"install these first (only root may): {' '.join(missing)}")
     if shutil.which("apt-get") is None:
         raise Unavailable(f"install these first (no apt-get here): {' '.join(missing)}")
     print(f"installing {' '.join(missing)} ...", file=sys.stderr, flush=True)

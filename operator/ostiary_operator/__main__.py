@@ -155,6 +155,7 @@ async def _fill(operator: Operator, cluster: Cluster) -> None:
         await operator.settings.load(cluster)
         await operator.trust.start()
         await operator.vouching.look()
+        await operator.gateway_api.look()
         await operator.controller.fill()
     except Refused as err:
         raise CannotStart(f"a permission is missing: {err.message}") from err
@@ -172,12 +173,14 @@ async def _work(operator: Operator, credentials: Credentials, stop: asyncio.Even
         operator.reports.close()
         fetching.cancel()
         vouching.cancel()
+        routing.cancel()
         telling.cancel()
         unwatch.set()
 
     async with operator.reports, asyncio.TaskGroup() as tasks:
         fetching = tasks.create_task(operator.trust.run())
         vouching = tasks.create_task(operator.vouching.run())
+        routing = tasks.create_task(operator.gateway_api.run())
         telling = tasks.create_task(AuditHeads(operator.reports.all).run())
         working = tasks.create_task(operator.controller.work())
         winding = tasks.create_task(wind_down())
@@ -188,7 +191,7 @@ async def _work(operator: Operator, credentials: Credentials, stop: asyncio.Even
             stop=unwatch,
             started=lambda: _stop_on_signals(stop),
         )
-        for task in (fetching, vouching, telling, working, winding):
+        for task in (fetching, vouching, routing, telling, working, winding):
             task.cancel()
 
 

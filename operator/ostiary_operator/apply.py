@@ -17,7 +17,7 @@ from .cluster import JSON_PATCH, Cluster, Missing, Taken
 from .likeness import digest, matches, project
 from .metrics import Metrics
 from .render.meta import Root, label_of
-from .resources import CHILDREN, Manifest, Resource, resource_of
+from .resources import CHILDREN, HTTP_ROUTES, Manifest, Resource, resource_of
 from .status.observed import Conflict
 
 DIGEST_ANNOTATION: Final = f"{GROUP}/applied"
@@ -82,7 +82,7 @@ class Children:
     async def prune(self, root: Root, keep: set[Place]) -> None:
         """Delete children of this root that are wanted no more."""
         own, label = root.metadata, label_of(root)
-        for resource in CHILDREN:
+        for resource in (*CHILDREN, HTTP_ROUTES):
             for live in self._cache.labelled(resource, own.namespace, own.name, label=label):
                 place = (resource, *name_of(live))
                 if place not in keep and _owner(live) == own.uid and not is_leaving(live):

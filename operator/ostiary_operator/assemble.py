@@ -15,7 +15,9 @@ from .apply import Children
 from .cache import Cache
 from .cluster import Cluster
 from .controller import Controller, Key, Queue
+from .exposures import Exposures
 from .fleet import Fleet
+from .gateway_api import LOOK_SECONDS, GatewayApi
 from .group import Groups
 from .issuers import ClusterIssuer
 from .keeper import Office
@@ -65,10 +67,9 @@ class Operator:
             changed=self._reported,
         )
         self._observer = Observer(cluster=cluster, cache=cache, reports=self.reports)
-        self._rolls = Rolls(self._models, self._observer.namespaces)
-        self._router = Router(
-            cache=cache, models=self._models, rolls=self._rolls, settings=self.settings.place
-        )
+        self._exposures = Exposures(self._models, has_routes=lambda: self.gateway_api.present)
+        self._rolls = self._make_rolls()
+        self._router = self._make_router()
         self._publisher = Publisher(
             cluster=cluster, cache=cache, metrics=metrics, reporter=env.podName, now=_now
         )
@@ -81,6 +82,12 @@ class Operator:
         self._policies = self._make_policies()
         self._tokens = self._make_tokens()
         self.controller = self._make_controller()
+        self.gateway_api = GatewayApi(
+            cluster=cluster,
+            controller=self.controller,
+            changed=self._look_at_every_root,
+            seconds=min(env.resyncSeconds, LOOK_SECONDS),
+        )
 
     def _make_controller(self) -> Controller:
         return Controller(
@@ -93,6 +100,22 @@ class Operator:
             route=self._router.route,
             reconcile=self._reconcile,
             resync_seconds=self._env.resyncSeconds,
+        )
+
+    def _make_rolls(self) -> Rolls:
+        return Rolls(
+            self._models,
+            self._observer.namespaces,
+            exposed_url=lambda group: self._exposures.of(group).url,
+        )
+
+    def _make_router(self) -> Router:
+        return Router(
+            cache=self.cache,
+            models=self._models,
+            rolls=self._rolls,
+            exposures=self._exposures,
+            settings=self.settings.place,
         )
 
     def _make_trust(self) -> Trust:
@@ -128,6 +151,7 @@ class Operator:
             trust=self.trust,
             observer=self._observer,
             rolls=self._rolls,
+            exposures=self._exposures,
             tokens=lambda: self._books.current.accepted,
         )
         office = Office(

@@ -18,7 +18,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import aiohttp
 
@@ -27,6 +27,8 @@ from .resources import Manifest, Resource
 
 TIMEOUT: Final = 15.0
 """Seconds for one request, the whole of it."""
+WATCH_SECONDS: Final = 240
+"""How long a watch may last; the next one begins with a list."""
 CHUNK: Final = 500
 """Objects per page of a list."""
 
@@ -110,6 +112,19 @@ def error_of(status: int, body: bytes) -> ApiError:
     return found(status, reason, message or f"HTTP {status}")
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    type: Literal["ADDED", "MODIFIED", "DELETED"]
+    manifest: Manifest
+
+
+def _event(line: bytes) -> Event:
+    said = json.loads(line)
+    if said["type"] == "ERROR":
+        raise error_of(int(said["object"].get("code", 500)), json.dumps(said["object"]).encode())
+    return Event(said["type"], said["object"])
+
+
 class Cluster:
     def __init__(self, *, credentials: Credentials, session: aiohttp.ClientSession) -> None:
         self._credentials = credentials
@@ -175,6 +190,34 @@ class Cluster:
             await self._request("DELETE", resource.path(namespace, name), body=body)
         except Missing:
             return
+
+    async def watch(self, resource: Resource, version: int) -> AsyncIterator[Event]:
+        """What happens after `version`, until the API server ends it.  Raises Gone where that is
+        too long ago."""
+        query = {
+            "watch": "true",
+            "resourceVersion": str(version),
+            "timeoutSeconds": str(WATCH_SECONDS),
+            **({"labelSelector": resource.selector} if resource.selector else {}),
+        }
+        waiting = aiohttp.ClientTimeout(total=WATCH_SECONDS + TIMEOUT)
+        try:
+            async with self._session.request(
+                "GET",
+                self._credentials.server + resource.path(None),
+                params=query,
+                headers={"Accept": "application/json", **await self._credentials.headers()},
+                timeout=waiting,
+            ) as answer:
+                if answer.status >= 400:
+                    raise error_of(answer.status, await answer.read())
+                rest = b""
+                async for chunk in answer.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield _event(line)
+        except (TimeoutError, aiohttp.ClientError, OSError) as err:
+            raise Unreachable(0, "Unreachable", f"the API server does not answer: {err!r}") from err
 
     async def read(self, path: str) -> Manifest:
         """A document beside the resources, for example the token issuer's keys."""

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, Final, Literal
 
 from .cache import Cache, Change, name_of
-from .cluster import ApiError, Cluster
+from .cluster import ApiError, Cluster, Listing
 from .metrics import Metrics
 from .resources import Manifest, Resource
 from .workqueue import Workqueue
@@ -103,11 +103,14 @@ class Controller:
                 tasks.create_task(self._worker())
             self.working.set()
 
-    async def _list(self, resource: Resource) -> None:
-        listing = await self._cluster.list(resource)
+    def take(self, resource: Resource, listing: Listing) -> None:
+        """A list for the truth, but for what a watch has seen since."""
         self._metrics.objects.labels(resource.kind).set(len(listing.manifests))
         for change in self._cache.replace(resource, listing.manifests, listing.version):
             self._spread(change)
+
+    async def _list(self, resource: Resource) -> None:
+        self.take(resource, await self._cluster.list(resource))
         if resource in self._roots:
             for manifest in self._cache.all(resource):
                 self._queue.add(Key(resource, *name_of(manifest)))

@@ -5,6 +5,7 @@ how each member stands, the gateway's proxies tell.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ostiary_proxy.config import ObservedReport
@@ -24,6 +25,7 @@ class Groups:
     def __init__(
         self, *, models: Models, producer: Producer[MCPGroup, GroupView], office: Office
     ) -> None:
+        self._observer = office.observer
         self._now = office.now
         self._keeper = Keeper(
             resource=GROUPS, parse=models.group, say=self._say, producer=producer, office=office
@@ -47,6 +49,11 @@ class Groups:
         observed: Observed,
         previous: Mapping[str, Any],
     ) -> Said:
+        observed = replace(
+            observed,
+            exposure=product.view.exposure,
+            routes=self._observer.routes(group),
+        )
         now = self._now()
         status = group_status(group, product.view, observed, previous, now)
         return Said(status, look_again=next_look(group, observed, now))

@@ -20,7 +20,16 @@ from .render import names, widened_by
 from .render.meta import Root, label_of, prefix
 from .render.workload import Unusable, Workload, read_service
 from .reports import Reports
-from .resources import DEPLOYMENTS, EVENTS, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES, Manifest
+from .resources import (
+    DEPLOYMENTS,
+    EVENTS,
+    HTTP_ROUTES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    PODS,
+    SERVICES,
+    Manifest,
+)
 from .status import Unreachable
 
 SOONEST_LOOK: Final = 2.0
@@ -76,6 +85,14 @@ class Observer:
         name = names.protection(server.metadata.name)
         found = self._cache.get(NETWORK_POLICIES, server.metadata.namespace, name)
         return self._own(server, found)
+
+    def routes(self, root: Root) -> tuple[Manifest, ...]:
+        """HTTPRoutes; of an Ingress nobody tells how it fares."""
+        metadata = root.metadata
+        found = self._cache.labelled(
+            HTTP_ROUTES, metadata.namespace, metadata.name, label=label_of(root)
+        )
+        return tuple(it for it in found if self._own(root, it) is not None)
 
     def workload(self, server: MCPServer) -> Workload | Unusable | None:
         """What `spec.service` names, as it stands now."""

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from ostiary_proxy.config import ProxyConfig, SessionKey
 
 from .api import MCPAccessPolicy, MCPAccessToken, MCPGroup, MCPServer
+from .exposures import Exposures
 from .live_settings import LiveSettings
 from .models import Models
 from .observe import Observer
@@ -52,6 +53,7 @@ class Sources:
     trust: Trust
     observer: Observer
     rolls: Rolls
+    exposures: Exposures
     tokens: Callable[[], Iterable[MCPAccessToken]]
     """Those that are accepted, of every namespace."""
 
@@ -72,6 +74,7 @@ class ServerPlans:
             namespaces=namespaces,
             tokens=opening(server, them.tokens(), policies, namespaces, groups),
             groups=groups,
+            exposure=them.exposures.of(server),
             issuers=them.trust.issuers,
             keys=keys,
             workload=them.observer.workload(server),
@@ -115,6 +118,7 @@ class GroupPlans:
         comers = admitting(group, policies, joined)
         return GroupView(
             memberships=found,
+            exposure=them.exposures.of(group),
             members=joined,
             policies=policies,
             namespaces=namespaces,

@@ -55,6 +55,7 @@ SERVICES: Final = Resource("", "v1", "services", "Service")
 ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount", MANAGED)
 # The settings ConfigMap belongs to the chart, whose managed-by is Helm: both bear the name.
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap", NAMED)
+INGRESSES: Final = Resource("networking.k8s.io", "v1", "ingresses", "Ingress", MANAGED)
 BUDGETS: Final = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", MANAGED)
 
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
@@ -91,11 +92,16 @@ CHILDREN: Final = (
     SERVICES,
     BUDGETS,
     DEPLOYMENTS,
+    INGRESSES,
 )
 """What the operator writes beside status, keys and Events."""
+HTTP_ROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", MANAGED)
+"""A child as well, of a kind that a cluster may lack: `gateway_api` watches it."""
 WATCHED: Final = (*ROOTS, NAMESPACES, PODS, *CHILDREN)
 
-_BY_KIND: Final = {resource.kind: resource for resource in (*WATCHED, SECRETS, EVENTS, LEASES)}
+_BY_KIND: Final = {
+    resource.kind: resource for resource in (*WATCHED, HTTP_ROUTES, SECRETS, EVENTS, LEASES)
+}
 
 
 def resource_of(manifest: Manifest) -> Resource:

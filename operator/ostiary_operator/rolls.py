@@ -31,8 +31,15 @@ class _Read:
 
 
 class Rolls:
-    def __init__(self, models: Models, namespaces: Callable[[], Mapping[str, Labels]]) -> None:
+    def __init__(
+        self,
+        models: Models,
+        namespaces: Callable[[], Mapping[str, Labels]],
+        exposed_url: Callable[[MCPGroup], str] = lambda group: "",
+    ) -> None:
+        """`exposed_url`: where a group is found outside the cluster; empty: it is not."""
         self._models = models
+        self._exposed_url = exposed_url
         self._namespaces = namespaces
         self._read: _Read | None = None
         self._rolls: tuple[Roll, ...] = ()
@@ -68,7 +75,8 @@ class Rolls:
     def links(self, server: MCPServer) -> tuple[GroupLink, ...]:
         """What the server's document says of its groups."""
         place = server.metadata.namespace, server.metadata.name
-        return links(*place, [(one.group, one.memberships) for one in self.having(*place)])
+        groups = [(one.group, one.memberships) for one in self.having(*place)]
+        return links(*place, groups, self._exposed_url)
 
 
 def _by_member(rolls: Iterable[Roll]) -> dict[tuple[str, str], tuple[Roll, ...]]:

@@ -6,11 +6,13 @@ resync.
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from .api import GROUP_KIND, LABEL_GROUP, LABEL_SERVER, MCPAccessToken
+from .api import GROUP_KIND, LABEL_GROUP, LABEL_SERVER, MCPAccessToken, MCPServer
 from .api.token import EVERY
 from .cache import Cache, Change, name_of
 from .controller import Key
+from .exposures import Exposures
 from .group_routing import GroupRoutes
 from .models import Models
 from .render import selection
@@ -31,8 +33,15 @@ from .rolls import Rolls
 
 class Router:
     def __init__(
-        self, *, cache: Cache, models: Models, rolls: Rolls, settings: tuple[str, str]
+        self,
+        *,
+        cache: Cache,
+        models: Models,
+        rolls: Rolls,
+        exposures: Exposures,
+        settings: tuple[str, str],
     ) -> None:
+        self._exposures = exposures
         self._cache = cache
         self._models = models
         self._groups = GroupRoutes(cache=cache, models=models, rolls=rolls)
@@ -136,13 +145,30 @@ class Router:
             yield from self.policies_of(namespace)
             yield from self.tokens_for(namespace)
         yield from self._groups.of_server(change)
+        yield from self._rivals(change)
 
     def _of_group(self, change: Change) -> Iterator[Key]:
         yield from self._groups.of_group(change)
+        yield from self._rivals(change)
         if _targeted_by(change.before) != _targeted_by(change.after):
             namespace, _ = name_of(change.manifest)
             yield from self.policies_of(namespace)
             yield from self.tokens_for(namespace)
+
+    def _rivals(self, change: Change) -> Iterator[Key]:
+        """Whoever gets or loses a URL outside the cluster when this one comes, goes or changes."""
+        before, after = _exposed(change.before), _exposed(change.after)
+        if before == after:
+            return
+        for host in {urlsplit(url).hostname or "" for url in (before, after) if url}:
+            for root in self._exposures.rivals(host):
+                place = root.metadata
+                if isinstance(root, MCPServer):
+                    yield Key(SERVERS, place.namespace, place.name)
+                else:
+                    yield Key(GROUPS, place.namespace, place.name)
+                    # They take tokens for its URL.
+                    yield from self._groups.members(place.namespace, place.name)
 
     def _of_policy(self, change: Change) -> Iterator[Key]:
         namespace, name = name_of(change.manifest)
@@ -215,6 +241,12 @@ def _labelled(change: Change) -> set[Key]:
 def _labels(manifest: Manifest | None) -> Mapping[str, str]:
     found: Mapping[str, str] = manifest["metadata"].get("labels", {}) if manifest else {}
     return found
+
+
+def _exposed(manifest: Manifest | None) -> str:
+    """A URL is given back once its object is gone for good."""
+    expose = ((manifest or {}).get("spec") or {}).get("expose") or {}
+    return str(expose.get("url", ""))
 
 
 def _ending(manifest: Manifest | None) -> bool:

@@ -57,6 +57,8 @@ class Servers:
             namespaces=product.view.namespaces,
             workload=product.view.workload,
             protection=self._observer.protection(server),
+            exposure=product.view.exposure,
+            routes=self._observer.routes(server),
             protection_widened_by=await self._protection_widened(server, product),
         )
         now = self._now()

@@ -86,6 +86,10 @@ class ClusterSettings(_Closed, IssuerList):
     clusterCIDRs: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     """Addresses of pods, Services and nodes that lie outside the private ranges: Public egress
     leaves them out as well."""
+    trustedHops: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    """Addresses of the Gateways, ingress controllers and load balancers whose X-Forwarded-For,
+    -Proto and -Host the proxies believe; whoever can connect from there can claim any client's
+    address.  Empty: nobody's."""
     drainSeconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """How long a stopping proxy waits for the calls in flight."""
     monitoring: Monitoring = Monitoring()
@@ -104,12 +108,12 @@ class ClusterSettings(_Closed, IssuerList):
         """OIDC issuers that policies may name."""
         return frozenset(it.url for it in self.issuers)
 
-    @field_validator("clusterCIDRs")
+    @field_validator("clusterCIDRs", "trustedHops")
     @classmethod
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         networks = [ip_network(item) for item in value]
         if any(network.prefixlen == 0 for network in networks):
-            raise ValueError("a network of length 0 is every address: name the cluster's own")
+            raise ValueError("a network of length 0 is every address: name those that are meant")
         return tuple(map(str, networks))
 
 

@@ -22,6 +22,7 @@ from ostiary_proxy.batch import is_batch
 from ostiary_proxy.entrance import Entrance
 from ostiary_proxy.era import spoken
 from ostiary_proxy.exchange import NOT_HERE, ClientGoneError, Exchange, Refused, failed
+from ostiary_proxy.hops import told
 from ostiary_proxy.judgement import decided, judge
 from ostiary_proxy.message import (
     INTERNAL_ERROR,
@@ -30,8 +31,8 @@ from ostiary_proxy.message import (
     Rejection,
     parse,
 )
-from ostiary_proxy.origin import check_host, check_origin, preflight
-from ostiary_proxy.policy import Deny, Target
+from ostiary_proxy.origin import check_host, check_origin, is_outside, preflight
+from ostiary_proxy.policy import Caller, Deny, Target
 from ostiary_proxy.runtime import Runtime
 from ostiary_proxy.sse_door import SseDoor
 from ostiary_proxy.ways import Kind, check_media, check_verb, find
@@ -92,6 +93,8 @@ class App:
 
     async def _stages(self, exchange: Exchange) -> None:
         kind = self._find_endpoint(exchange)
+        assert exchange.snapshot is not None
+        exchange.come(told(exchange.came, exchange.scope["headers"], exchange.snapshot.hops))
         if await _greet(exchange):
             return
         check_verb(kind, exchange.verb)
@@ -104,6 +107,7 @@ class App:
         if kind == "webSocket":
             given = websocket_door.bearer(exchange.headers)
         await self._entrance.enter(exchange, kind, given)
+        _look_whence(exchange)
         await _check_admitted(exchange)
         check_media(kind, exchange.verb, exchange.headers)
         match kind:
@@ -181,7 +185,7 @@ class App:
                 )
             )
         path = exchange.scope["path"]
-        way = find(snapshot.endpoints, path) or resource_metadata.find(snapshot, path)
+        way = find(snapshot.paths, path) or resource_metadata.find(snapshot, path)
         if way is None:
             why = "There is nothing at this path."
             raise Refused(Rejection(404, INVALID_REQUEST, why, reason="NoSuchPath"))
@@ -192,13 +196,23 @@ class App:
     def takes_websocket(self, path: str) -> bool:
         """May a connection that asks for it leave HTTP there?  Who asks is seen later."""
         snapshot = self._runtime.snapshot
-        way = None if snapshot is None else find(snapshot.endpoints, path)
+        way = None if snapshot is None else find(snapshot.paths, path)
         return way is not None and way.kind == "webSocket"
 
 
 def _unrecorded() -> Rejection:
     why = "The audit trail cannot be written just now, and nothing is served without it."
     return failed(503, why, "AuditFull", headers=((b"retry-after", b"1"),))
+
+
+def _look_whence(exchange: Exchange) -> None:
+    """From outside the cluster everybody comes by one network, which tells nobody from others."""
+    assert exchange.caller is not None
+    assert exchange.endpoint is not None
+    if exchange.caller.kind == "anonymous" and is_outside(
+        exchange.headers, exchange.scope["path"], exchange.endpoint
+    ):
+        exchange.caller = Caller.relayed_anonymous()
 
 
 async def _greet(exchange: Exchange) -> bool:

@@ -5,6 +5,7 @@ The only I/O is the reading of master keys.
 
 import os
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,7 @@ class Assembler:
                 for endpoint in self._endpoints(server, known)
             },
             verifier=Verifier(config.issuers, clock=self._now, on_unknown_kid=self._on_unknown_kid),
+            hops=tuple(ip_network(text) for text in config.hops),
         )
 
     def _endpoints(self, server: Server, issuers: frozenset[str]) -> Iterator[Endpoint]:

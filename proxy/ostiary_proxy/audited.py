@@ -20,9 +20,8 @@ LONGEST_ARGUMENTS: Final = 4096
 
 def fields(exchange: "Exchange", rejection: Rejection | None) -> Json:
     """All but the event's own kind, outcome and duration."""
-    client = exchange.scope.get("client") or ("", 0)
     agent = exchange.headers.get(b"user-agent", b"").decode("latin-1")
-    found: Json = {"source": client[0], "userAgent": agent, "status": exchange.status}
+    found: Json = {**_whence(exchange), "userAgent": agent, "status": exchange.status}
     if exchange.endpoint is not None and exchange.snapshot is not None:
         found["namespace"] = exchange.endpoint.server.namespace
         found["server"] = exchange.endpoint.server.name
@@ -40,14 +39,22 @@ def fields(exchange: "Exchange", rejection: Rejection | None) -> Json:
 
 def _way(exchange: "Exchange", found: Json) -> None:
     """Over which other proxies of ours it came and went."""
-    if exchange.via:
-        found["via"] = exchange.via
-    if exchange.via == "sibling":
-        found["source"] = exchange.forwarded_for
     if exchange.hop:
         found["hop"] = exchange.hop
     if exchange.repaired:
         found["repaired"] = exchange.repaired
+
+
+def _whence(exchange: "Exchange") -> Json:
+    """The client's address, and who vouches for it where it is not the connection's own."""
+    if exchange.via == "sibling":
+        return {"source": exchange.forwarded_for, "via": exchange.via}
+    found = {"source": exchange.came.source}
+    if exchange.via:
+        found["via"] = exchange.via
+    if exchange.came.through:
+        found["through"] = exchange.came.through
+    return found
 
 
 def _about(exchange: "Exchange", found: Json) -> None:

@@ -78,6 +78,7 @@ def inner(
     exchange.snapshot, exchange.endpoint = outer.snapshot, outer.endpoint
     exchange.caller = outer.caller
     exchange.through, exchange.key, exchange.via = outer.through, outer.key, outer.via
+    exchange.came = outer.came
     return exchange
 
 

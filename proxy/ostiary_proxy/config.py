@@ -80,6 +80,8 @@ CATALOGUE_AUDIENCE: Final = "ostiary.dev/catalogue"
 """Audience of a gateway's own projected token, which opens its members' lists and nothing else."""
 CATALOGUE_TOKEN: Final = "/etc/ostiary/catalogue/token"
 """Where that token is mounted in a gateway's pod."""
+WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
+"""Before an endpoint's path: where its metadata lies (RFC 9728)."""
 LOCAL_AUDIENCE: Final = "ostiary.dev/local"
 """Audience of development tokens, accepted by the local role alone."""
 
@@ -147,6 +149,25 @@ class Clients(Shape):
     headers.  A request with any other Origin is refused, but a loopback page's own."""
 
 
+class Exposed(Shape):
+    """Where clients outside the cluster find the very same endpoint."""
+
+    url: str
+    """https://HOST[:PORT]/PATH as they write it; one of the server's audiences."""
+    host: str
+    """Its host without port, in lower case; one of the server's hosts."""
+    path: str
+    """Served as it is: nothing on the way rewrites it."""
+
+    @property
+    def origin(self) -> str:
+        return self.url.removesuffix(self.path)
+
+    def below(self, path: str) -> "Exposed":
+        """What else of the endpoint is there, by a path that begins with a slash."""
+        return Exposed(url=self.url + path, host=self.host, path=self.path + path)
+
+
 class Server(Shape):
     """One endpoint and what lies behind it."""
 
@@ -160,6 +181,8 @@ class Server(Shape):
     audiences: tuple[str, ...]
     hosts: tuple[str, ...]
     """Accepted Host names without port, beside localhost, 127.0.0.1 and [::1]."""
+    exposed: Exposed | None = None
+    """The way in from outside the cluster; None: there is none."""
     backend: Backend
     sessionAffinity: Literal["Principal", "Request"] = "Principal"
     """Principal: modern requests share a process by (principal, capabilities, revision)."""
@@ -194,5 +217,7 @@ class ProxyConfig(Shape):
     """The sidecar role holds exactly one; so does the gateway role, and it is a group."""
     drainSeconds: Annotated[int, Field(ge=1)] = 30
     audit: AuditSettings = AuditSettings()
+    hops: tuple[str, ...] = ()
+    """Networks whose X-Forwarded-For, -Proto and -Host are believed; nobody else's are."""
     tls: bool = False
     """Clients come to `TLS_PORT`, with the certificate in `TLS_DIR`; pods to the plain one."""

@@ -58,6 +58,8 @@ def check(config: ProxyConfig, role: str) -> Iterator[str]:
     if role != "local" and len(config.servers) != 1:
         yield f"servers: a {role} holds exactly one, here are {len(config.servers)}"
     yield from _check_servers(config.servers, role)
+    if not all(_is_network(text) for text in config.hops):
+        yield "hops: must be networks such as 10.0.0.0/8"
     for number, issuer in enumerate(config.issuers):
         if issuer.kind == "local" and role != "local":
             yield f"issuers[{number}].kind: local tokens are taken by the local role alone"
@@ -71,8 +73,23 @@ def _check_servers(servers: Sequence[Server], role: str) -> Iterator[str]:
         if server.path in seen:
             yield f"servers[{number}].path: another server has the same path"
         seen.add(server.path)
+        for sentence in _check_exposed(server):
+            yield f"servers[{number}].exposed.{sentence}"
         for sentence in (*_check_outside(server.backend, role), *_check_group(server, role)):
             yield f"servers[{number}].backend.{sentence}"
+
+
+def _check_exposed(server: Server) -> Iterator[str]:
+    exposed = server.exposed
+    if exposed is None:
+        return
+    if not _PATH.fullmatch(exposed.path) or not exposed.url.endswith(exposed.path):
+        yield "path: must be the path of the url, and begin with a slash"
+    # Both, or else a token or a Host for it is refused at the very place that names it.
+    if exposed.url not in server.audiences:
+        yield "url: must be one of the audiences"
+    if exposed.host not in server.hosts:
+        yield "host: must be one of the hosts"
 
 
 def _check_group(server: Server, role: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from ostiary_proxy import audited
 from ostiary_proxy.asgi import Receive, Scope, Send
 from ostiary_proxy.config import GroupLink
 from ostiary_proxy.era import Spoken
+from ostiary_proxy.hops import Came, straight
 from ostiary_proxy.message import INTERNAL_ERROR, Message, Rejection
 from ostiary_proxy.metrics import Outcome
 from ostiary_proxy.policy import Allow, Caller, Deny, Target
@@ -54,6 +55,7 @@ class Exchange:
         "about",
         "allow",
         "caller",
+        "came",
         "carrier",
         "cors",
         "cut",
@@ -90,6 +92,7 @@ class Exchange:
         self._send = send
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.verb: str = scope["method"]
+        self.came = straight(scope)
         self.started = time.perf_counter()
         self.snapshot: Snapshot | None = None
         self.endpoint: Endpoint | None = None
@@ -104,8 +107,7 @@ class Exchange:
         """Policies in Observe mode that would have decided otherwise, and how."""
         self.cors: Headers = ()
         """Headers for the browser of an allowed page, on every answer."""
-        self.carrier = False
-        """It only carries other exchanges, which are audited in its place."""
+        self.carrier = False  # it only carries other exchanges, which are audited in its place
         self.headerless = False
         """Its transport has no headers, so those that repeat the body are ours to write."""
         self.holding = False
@@ -132,6 +134,12 @@ class Exchange:
         """Where the transport has none; in the place of those of the same names."""
         self.headers = {**self.headers, **dict(headers)}
         self.scope = {**self.scope, "headers": list(self.headers.items())}
+
+    def come(self, came: Came) -> None:
+        """As whoever brought it here says of it, and may be believed."""
+        self.came = came
+        if came.host:
+            self.headers = {**self.headers, b"host": came.host}
 
     def interrupt(self, why: Cut) -> None:
         """End the answer early; whoever is waiting on a backend for it is woken."""

@@ -123,14 +123,13 @@ def _broken(exchange: Exchange) -> Rejection:
 
 
 def _head(exchange: Exchange, body: bytes, *, offered: bool) -> bytes:
-    client = exchange.scope.get("client") or ("", 0)
     lines = [f"{exchange.verb} {exchange.scope['path']} HTTP/1.1\r\n".encode()]
     lines += [
         b"%b: %b\r\n" % (name, value)
         for name, value in exchange.headers.items()
         if name in _PASSED or name.startswith(b"mcp-")
     ]
-    lines.append(b"%b: %b\r\n" % (FORWARDED, client[0].encode()))
+    lines.append(b"%b: %b\r\n" % (FORWARDED, exchange.came.source.encode()))
     lines.append(b"accept-encoding: identity\r\n")
     if exchange.verb == "POST":
         lines.append(b"content-length: %d\r\n" % len(body))

@@ -35,9 +35,10 @@ def passthroughs(server: Server) -> tuple[Server, ...]:
         server.model_copy(
             update={
                 "uid": f"{server.uid}/{member.alias}",
-                "path": f"{base}/servers/{member.alias}/mcp",
-                "url": f"{server.url.removesuffix('/mcp')}/servers/{member.alias}/mcp",
+                "path": base + _way(member.alias),
+                "url": server.url.removesuffix("/mcp") + _way(member.alias),
                 "audiences": _audiences(server, member.alias),
+                "exposed": server.exposed and server.exposed.below(_way(member.alias)),
                 "backend": group.model_copy(
                     update={
                         "members": (member,),
@@ -51,10 +52,13 @@ def passthroughs(server: Server) -> tuple[Server, ...]:
     )
 
 
+def _way(alias: str) -> str:
+    return f"/servers/{alias}/mcp"
+
+
 def _audiences(server: Server, alias: str) -> tuple[str, ...]:
     """Of the group's own, those of this way alone, so that a token for it opens no other."""
-    end = f"/servers/{alias}/mcp"
-    own = tuple(one for one in server.audiences if one.endswith(end))
+    own = tuple(one for one in server.audiences if one.endswith(_way(alias)))
     return own or server.audiences
 
 
@@ -62,5 +66,5 @@ def aggregate_audiences(server: Server) -> tuple[str, ...]:
     """Those of `/mcp`: all that are of no member's way."""
     group = server.backend
     assert isinstance(group, GroupBackend)
-    ends = tuple(f"/servers/{member.alias}/mcp" for member in group.members)
+    ends = tuple(_way(member.alias) for member in group.members)
     return tuple(one for one in server.audiences if not ends or not one.endswith(ends))

@@ -40,6 +40,18 @@ def check_host(headers: Mapping[bytes, bytes], endpoint: Endpoint) -> None:
         raise Refused(Rejection(421, INVALID_REQUEST, why, reason="BadHost"))
 
 
+def is_outside(headers: Mapping[bytes, bytes], path: str, endpoint: Endpoint) -> bool:
+    """Did it come by the way that leads in from outside the cluster?  Whoever brings it there has
+    one network for all of its clients."""
+    exposed, own = endpoint.server.exposed, endpoint.server.path
+    if exposed is None:
+        return False
+    host = headers.get(b"host", b"").decode("latin-1").lower()
+    below = exposed.path != own and path.startswith(exposed.path.removesuffix("/mcp") + "/")
+    beside = path == exposed.path != own or below
+    return without_port(host) == exposed.host or beside
+
+
 def check_origin(headers: Mapping[bytes, bytes], endpoint: Endpoint) -> Headers:
     """What every answer to this request must say to the browser.  Raises Refused."""
     origin = headers.get(_ORIGIN)

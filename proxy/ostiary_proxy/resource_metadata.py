@@ -4,13 +4,13 @@ Without an OIDC issuer nothing here hints at OAuth: clients would go into a logi
 even with a static token in hand.
 """
 
-from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
 
 from ostiary_proxy.auth import Refusal
 from ostiary_proxy.conditions import Budget
+from ostiary_proxy.config import WELL_KNOWN
 from ostiary_proxy.exchange import Exchange, Headers
 from ostiary_proxy.message import INTERNAL_ERROR, Rejection
 from ostiary_proxy.origin import without_port
@@ -19,15 +19,13 @@ from ostiary_proxy.runtime import LOCAL_HOSTS, Endpoint, Snapshot
 from ostiary_proxy.scopes import missing
 from ostiary_proxy.ways import Way
 
-WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
-
 
 def find(snapshot: Snapshot, path: str) -> Way | None:
     """The endpoint whose metadata lies at this path."""
     if not path.startswith(WELL_KNOWN) or not login_servers(snapshot):
         return None
     rest = path.removeprefix(WELL_KNOWN)
-    endpoint = snapshot.endpoints.get(rest)
+    endpoint = snapshot.paths.get(rest)
     servers = snapshot.config.servers
     if not rest and len(servers) == 1:
         # Clients that know no paths look here; of several endpoints none is meant.
@@ -57,6 +55,9 @@ def resource(endpoint: Endpoint, scheme: str, host: str) -> str:
     if without_port(host) in LOCAL_HOSTS:
         return f"{scheme}://{host}{endpoint.server.path}"
     asked = without_port(host)
+    exposed = endpoint.server.exposed
+    if exposed is not None and asked == exposed.host:
+        return exposed.url
     fitting = [it for it in endpoint.server.audiences if urlsplit(it).hostname == asked]
     same = [it for it in fitting if urlsplit(it).scheme == scheme]
     return (same or fitting or [endpoint.server.url])[0]
@@ -103,6 +104,10 @@ def _challenge(exchange: Exchange, bare: bytes) -> bytes:
         return bare
     scheme, host = _asked(exchange)
     where = f"{scheme}://{host}{WELL_KNOWN}{exchange.endpoint.server.path}"
+    exposed = exchange.endpoint.server.exposed
+    if exposed is not None and without_port(host) == exposed.host:
+        # Outside it is https, whatever the last hop speaks with us.
+        where = f"{exposed.origin}{WELL_KNOWN}{exposed.path}"
     separator = b", " if b" " in bare else b" "
     return bare + separator + b'resource_metadata="' + where.encode("latin-1") + b'"'
 
@@ -110,4 +115,4 @@ def _challenge(exchange: Exchange, bare: bytes) -> bytes:
 def _asked(exchange: Exchange) -> tuple[str, str]:
     """Scheme, and the Host, which has been checked."""
     host = exchange.headers.get(b"host", b"").decode("latin-1").lower()
-    return exchange.scope.get("scheme", "http"), host
+    return exchange.came.scheme, host

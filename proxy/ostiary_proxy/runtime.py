@@ -22,6 +22,7 @@ from ostiary_proxy.config import (
     ProxyConfig,
     Server,
 )
+from ostiary_proxy.guard import Network
 from ostiary_proxy.metrics import Metrics
 from ostiary_proxy.observations import Observations, Would
 from ostiary_proxy.policy import Caller, Rules, compile_rules
@@ -97,6 +98,16 @@ class Snapshot:
     endpoints: Mapping[str, Endpoint]
     """By path."""
     verifier: Verifier
+    hops: tuple[Network, ...] = ()
+    """Who is believed about whom it speaks for."""
+    paths: Mapping[str, Endpoint] = field(init=False)
+    """The same endpoints, by every path that they are served at."""
+
+    def __post_init__(self) -> None:
+        outside = {
+            it.server.exposed.path: it for it in self.endpoints.values() if it.server.exposed
+        }
+        object.__setattr__(self, "paths", {**outside, **self.endpoints})
 
     @property
     def keys(self) -> tuple[int, ...]:

@@ -38,6 +38,8 @@ CLUSTER_RIGHTS: Final = {
     "/services": ALL,
     "apps/deployments": ALL,
     "networking.k8s.io/networkpolicies": ALL,
+    "networking.k8s.io/ingresses": ALL,
+    "gateway.networking.k8s.io/httproutes": ALL,
     "policy/poddisruptionbudgets": ALL,
     "/secrets": {"create"},
     "/namespaces": READ,
@@ -181,6 +183,7 @@ def test_every_value_reaches_the_settings(helm: Path) -> None:
         "proxy.resources.limits.memory=1Gi",
         "settings.drainSeconds=5",
         "settings.clusterCIDRs={203.0.113.0/24}",
+        "settings.trustedHops={10.1.0.0/16,2001:db8:e::/48}",
         "settings.monitoring.namespace=monitoring",
         "settings.defaults.egress=None",
         "settings.audit.onFull=Refuse",
@@ -201,6 +204,7 @@ def test_every_value_reaches_the_settings(helm: Path) -> None:
     assert found.proxyResources.limits["memory"] == "1Gi"
     assert found.drainSeconds == 5
     assert found.clusterCIDRs == ("203.0.113.0/24",)
+    assert found.trustedHops == ("10.1.0.0/16", "2001:db8:e::/48")
     assert found.monitoring.namespace == "monitoring"
     assert found.defaults.egress == "None"
     assert (found.audit.onFull, found.audit.arguments) == ("Refuse", "Text")

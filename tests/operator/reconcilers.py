@@ -28,6 +28,7 @@ from ostiary_operator.apply import Children
 from ostiary_operator.cache import Cache
 from ostiary_operator.cluster import Cluster
 from ostiary_operator.controller import Key
+from ostiary_operator.exposures import Exposures
 from ostiary_operator.fleet import Fleet
 from ostiary_operator.group import Groups
 from ostiary_operator.keeper import Office
@@ -80,6 +81,7 @@ class Bench:
         self.api, self.cluster, self.cache, self.proxy = api, cluster, cache, proxy
         self.told: list[str] = []
         """Namespaces whose policies were told of news."""
+        self.has_routes = False
         clock, self._models = HandClock(), Models(cache)
         self.metrics = metrics = Metrics()
         self.books = Books(self._models, lambda: None)
@@ -113,6 +115,7 @@ class Bench:
             trust=self.trust,
             observer=observer,
             rolls=Rolls(self._models, observer.namespaces),
+            exposures=Exposures(self._models, has_routes=lambda: self.has_routes),
             tokens=lambda: self.books.current.accepted,
         )
         nudger = Nudger(cluster=cluster, clock=clock)

@@ -8,6 +8,7 @@ import pytest
 from tests.operator.build import ENV, group, policy_manifest, rule, server, token_manifest
 from tests.operator.reconcilers import Bench, furnished, grouped
 
+from ostiary_operator.exposures import Exposures
 from ostiary_operator.models import Models
 from ostiary_operator.observe import Observer
 from ostiary_operator.plans import GroupPlans, ServerPlans, Sources
@@ -35,6 +36,7 @@ def sources(bench: Bench) -> Sources:
         trust=bench.trust,
         observer=observer,
         rolls=Rolls(models, observer.namespaces),
+        exposures=Exposures(models, has_routes=lambda: False),
         tokens=models.tokens,
     )
 

@@ -17,6 +17,7 @@ from ostiary_operator.api import MCPServer, Reason, parse_server
 from ostiary_operator.apply import Children
 from ostiary_operator.cache import Cache
 from ostiary_operator.cluster import Cluster, NamespaceEnding, Unreachable
+from ostiary_operator.exposures import Exposures
 from ostiary_operator.live_settings import LiveSettings
 from ostiary_operator.masters import Masters
 from ostiary_operator.metrics import Metrics
@@ -97,6 +98,7 @@ class Bench:
             trust=self.trust,
             observer=observer,
             rolls=Rolls(models, observer.namespaces),
+            exposures=Exposures(models, has_routes=lambda: False),
             tokens=models.tokens,
         )
         self.producer = Producer(plan=ServerPlans(sources), workshop=workshop)

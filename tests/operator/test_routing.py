@@ -12,6 +12,7 @@ from tests.operator.build import (
 
 from ostiary_operator.cache import Cache
 from ostiary_operator.controller import Key
+from ostiary_operator.exposures import Exposures
 from ostiary_operator.models import Models
 from ostiary_operator.resources import (
     CONFIG_MAPS,
@@ -42,7 +43,13 @@ class Routed:
         self.cache = Cache()
         models = Models(self.cache)
         rolls = Rolls(models, self._namespaces)
-        self.router = Router(cache=self.cache, models=models, rolls=rolls, settings=SETTINGS)
+        self.router = Router(
+            cache=self.cache,
+            models=models,
+            rolls=rolls,
+            exposures=Exposures(models, has_routes=lambda: True),
+            settings=SETTINGS,
+        )
         self._version = 0
 
     def _namespaces(self) -> dict[str, dict[str, str]]:

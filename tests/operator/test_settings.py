@@ -43,6 +43,8 @@ def test_everything_can_be_said() -> None:
         ("proxyImage: a\ndrainSeconds: 0", "drainSeconds"),
         ("proxyImage: a\nclusterCIDRs: [10.0.0.1/8]", "clusterCIDRs"),
         ("proxyImage: a\nclusterCIDRs: [0.0.0.0/0]", "clusterCIDRs"),
+        ("proxyImage: a\ntrustedHops: [edge]", "trustedHops"),
+        ("proxyImage: a\ntrustedHops: ['::/0']", "trustedHops"),
         ("proxyImage: a\ndns: {peers: []}", "dns.peers"),
     ],
     ids=repr,

@@ -158,3 +158,43 @@ def test_a_backend_elsewhere_that_no_operator_would_write_is_refused(
 
     assert isinstance(parsed, Unusable)
     assert f"config.json: servers[0].backend.{sentence}" in str(parsed)
+
+
+OUTSIDE = {
+    "url": "https://mcp.example.com/time",
+    "host": "mcp.example.com",
+    "path": "/time",
+}
+TOLD = {
+    "audiences": ("https://mcp.example.com/time",),
+    "hosts": ("mcp.example.com",),
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({**TOLD, "exposed": OUTSIDE}, ""),
+        ({**TOLD, "exposed": {**OUTSIDE, "path": "time"}}, "path: must be the path of the url"),
+        ({**TOLD, "exposed": {**OUTSIDE, "path": "/clock"}}, "path: must be the path of the url"),
+        ({**TOLD, "audiences": (), "exposed": OUTSIDE}, "url: must be one of the audiences"),
+        ({**TOLD, "hosts": (), "exposed": OUTSIDE}, "host: must be one of the hosts"),
+    ],
+)
+def test_what_is_exposed_agrees_with_audiences_and_hosts(
+    values: dict[str, Any], sentence: str
+) -> None:
+    result = parse_document(raw(servers=(server(**values),)), "config", "sidecar")
+
+    if sentence:
+        assert str(result).startswith(f"config: servers[0].exposed.{sentence}")
+    else:
+        assert isinstance(result, ProxyConfig)
+
+
+def test_hops_are_networks() -> None:
+    good = parse_document(raw(hops=("10.0.0.0/8", "2001:db8::/32")), "config", "sidecar")
+    bad = parse_document(raw(hops=("10.0.0.1/8",)), "config", "sidecar")
+
+    assert isinstance(good, ProxyConfig)
+    assert str(bad) == "config: hops: must be networks such as 10.0.0.0/8"

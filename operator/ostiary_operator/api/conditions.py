@@ -64,8 +64,15 @@ class Reason:
     NAME_CONFLICT: Final = "NameConflict"
     """Of two members with one alias the older has it."""
 
+    URL_TAKEN: Final = "URLTaken"
+    """An older object has the same `expose.url`, and keeps it."""
+
     RESOLVED_REFS: Final = "ResolvedRefs"
     SERVER_NOT_FOUND: Final = "ServerNotFound"
+    GATEWAY_API_MISSING: Final = "GatewayAPIMissing"
+    """`expose.via.gateway`, and the cluster has no HTTPRoute."""
+    ROUTE_REFUSED: Final = "RouteRefused"
+    """The Gateway does not take the HTTPRoute, or cannot use it."""
     ISSUER_UNAVAILABLE: Final = "IssuerUnavailable"
     """An OIDC issuer that a policy speaks of gives no keys."""
     SECRET_NOT_FOUND: Final = "SecretNotFound"

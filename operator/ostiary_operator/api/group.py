@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ostiary_proxy.config import ALIAS_PATTERN
 
+from .expose import Expose
 from .fields import DnsLabel, LabelSelector, Namespaces
 from .metadata import Metadata
 from .object_names import GROUP_NAME_LENGTH, NAME_PATTERN, SERVER_NAME_LENGTH, name_rules
@@ -83,6 +84,9 @@ class MCPGroupSpec(Part):
     discovery: Literal["None", "Search"] | None = None
     """Search: in place of all tools clients see find_tools and call_tool, over the tools that they
     may call: for groups with hundreds of them. Default: None."""
+    expose: Expose | None = None
+    """A way in from outside the cluster, beside the one inside it; each member's own endpoint lies
+    below it, at /servers/ALIAS/mcp. Default: none."""
     replicas: Annotated[int, Field(ge=0, le=1000)] | None = None
     """Pods of the gateway. Default: 1, without writing it here."""
 

@@ -13,14 +13,14 @@ PORTS: Final = {"https": 443, "http": 80}
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_NAME: Final = f"({_LABEL}[.])*[a-z]([-a-z0-9]{{0,61}}[a-z0-9])?"
+NAME: Final = f"({_LABEL}[.])*[a-z]([-a-z0-9]{{0,61}}[a-z0-9])?"
 _IPV4: Final = f"{_OCTET}([.]{_OCTET}){{3}}"
-_PORT: Final = (
+PORT: Final = (
     "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 )
 _CHARS: Final = "([-A-Za-z0-9._~!$&()*+,;=:@/{}]|%[0-9A-Fa-f]{{2}})*"
 URL_PATTERN: Final = (
-    f"^https?://({_NAME}|{_IPV4})(:{_PORT})?(/{_CHARS.format('')})?([?]{_CHARS.format('?')})?$"
+    f"^https?://({NAME}|{_IPV4})(:{PORT})?(/{_CHARS.format('')})?([?]{_CHARS.format('?')})?$"
 )
 """The last label of a name begins with a letter, so that no name can be read as a number.  IPv6
 addresses are left out: nobody publishes a server by one, and CEL cannot check them at a bearable

@@ -17,6 +17,7 @@ from .container import (
     Security,
     Volumes,
 )
+from .expose import Expose
 from .fields import AnnotationMap, LabelMap, label_keys
 from .limits import Limits, ServerTools
 from .metadata import Metadata
@@ -212,6 +213,8 @@ class MCPServerSpec(Part):
     Default: all."""
     exposeTo: ExposeTo | None = None
     """Whose MCPGroups may have this server as a member. Default: those of its own namespace."""
+    expose: Expose | None = None
+    """A way in from outside the cluster, beside the one inside it. Default: none."""
     limits: Limits | None = None
     """Limits of the endpoint. Default: see each field."""
 

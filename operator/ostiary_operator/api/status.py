@@ -80,6 +80,8 @@ class MCPServerStatus(Part):
     """Generation of the object that this status speaks of."""
     url: Annotated[str, Field(max_length=512)] | None = None
     """Where clients inside the cluster reach the server."""
+    exposedURL: Annotated[str, Field(max_length=512)] | None = None
+    """Where clients outside the cluster do: `spec.expose.url`, unless an older object has it."""
     protocol: Protocol | None = None
     """Revisions of MCP, the server's own and those served."""
     server: ServerInfo | None = None

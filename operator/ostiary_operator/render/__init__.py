@@ -9,6 +9,7 @@ from .account import render_account
 from .budget import render_budget
 from .config_map import render_config_map
 from .deployment import render_deployment
+from .expose import render_routes
 from .meta import Manifest
 from .network import render_network_policy, render_protection
 from .proxy_config import ServerView
@@ -44,11 +45,14 @@ def children(
     wanted = [
         render_account(server),
         render_config_map(server, document),
-        render_network_policy(server, view.policies, settings, env, view.workload, view.groups),
+        render_network_policy(
+            server, view.policies, settings, env, view.workload, view.groups, view.exposure
+        ),
         render_protection(server, view.workload),
         render_service(server),
         render_pods_service(server),
         render_budget(server),
         render_deployment(server, settings),
+        *render_routes(server, view.exposure),
     ]
     return [manifest for manifest in wanted if manifest is not None]

@@ -16,8 +16,9 @@ from .account import render_gateway_account
 from .budget import render_budget
 from .config_map import render_config_map
 from .containers import gateway_container
+from .expose import NOT_EXPOSED, Exposure, render_routes
 from .gateway_network import render_gateway_network
-from .group_links import group_audiences
+from .group_links import group_audiences, passthrough_path
 from .hosts import service_hosts
 from .members import MemberView, own_policies, render_members
 from .memberships import Membership
@@ -47,6 +48,11 @@ class GroupView:
     """Newest first."""
     tokens: tuple[MCPAccessToken, ...] = ()
     """Those that open this group."""
+    exposure: Exposure = NOT_EXPOSED
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return tuple(member.alias for member in self.members)
 
 
 def children(
@@ -61,11 +67,12 @@ def children(
     wanted = [
         render_gateway_account(group),
         render_config_map(group, document),
-        render_gateway_network(group, view.members, view.policies, settings, env),
+        render_gateway_network(group, view.members, view.policies, settings, env, view.exposure),
         render_service(group),
         render_pods_service(group),
         render_budget(group),
         render_gateway(group, settings),
+        *render_routes(group, view.exposure, map(passthrough_path, view.aliases)),
     ]
     return [manifest for manifest in wanted if manifest is not None]
 
@@ -75,12 +82,14 @@ def render(
 ) -> config.ProxyConfig:
     """The document of a gateway."""
     members = render_members(group, view.members, view.policies, view.namespaces)
+    inside = group_address(group, [member.alias for member in members])
+    below = [passthrough_path(member.alias) for member in members]
     section = group_section(
         group,
         view.policies,
         view.namespaces,
         members=members,
-        address=group_address(group, [member.alias for member in members]),
+        address=inside.beside(view.exposure.exposed, below),
         keys=view.keys,
         tokens=view.tokens,
     )
@@ -106,6 +115,7 @@ def group_section(
         url=address.url,
         audiences=address.audiences,
         hosts=address.hosts,
+        exposed=address.exposed,
         backend=group_backend(group, members),
         pods=address.pods,
         policies=compiled(own_policies(group, policies, namespaces), namespaces),

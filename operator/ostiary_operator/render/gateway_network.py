@@ -10,9 +10,10 @@ from ostiary_operator.settings import ClusterSettings, OperatorEnv
 from ostiary_proxy.config import MCP_PORT
 
 from . import names
+from .expose import NOT_EXPOSED, Exposure
 from .members import MemberView, admitting
 from .meta import Manifest, metadata, pod_selector, prefix
-from .network import admin_ingress, common_egress, distinct, own_pods, tcp
+from .network import admin_ingress, common_egress, distinct, exposed_peers, own_pods, tcp
 from .peers import Peer, namespace_named, peer, subject_peer
 
 
@@ -22,9 +23,11 @@ def render_gateway_network(
     policies: Iterable[MCPAccessPolicy],
     settings: ClusterSettings,
     env: OperatorEnv,
+    exposure: Exposure = NOT_EXPOSED,
 ) -> Manifest:
     members, policies = tuple(members), tuple(policies)
-    clients = [own_pods(group), *_callers(group, members, policies)]
+    callers = distinct([*_callers(group, members, policies), *exposed_peers(exposure)])
+    clients = [own_pods(group), *callers]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

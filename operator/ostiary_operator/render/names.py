@@ -49,6 +49,11 @@ def key(prefix: str, number: int) -> str:
     return f"{prefix}-key-{number}"
 
 
+def route(prefix: str, number: int = 0) -> str:
+    """Of the Ingress or the HTTPRoute; a server with the longer name there is no other's."""
+    return prefix if number == 0 else f"{prefix}-{number}-mcp"
+
+
 def group(name: str) -> str:
     """Where a server's children bear the server's own name, a group's bear this."""
     return f"{name}-group"

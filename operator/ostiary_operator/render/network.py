@@ -16,6 +16,7 @@ from ostiary_operator.settings import ClusterSettings, OperatorEnv
 from ostiary_proxy.config import ADMIN_PORT, MCP_PORT, TLS_PORT, GroupLink
 
 from . import names
+from .expose import NOT_EXPOSED, Exposure
 from .group_links import gateway_peer
 from .meta import Manifest, Root, metadata, pod_selector
 from .peers import Peer, namespace_named, peer, subject_peer
@@ -48,6 +49,7 @@ def render_network_policy(
     env: OperatorEnv,
     workload: Workload | Unusable | None = None,
     groups: Iterable[GroupLink] = (),
+    exposure: Exposure = NOT_EXPOSED,
 ) -> Manifest:
     """`groups`: those that the server is a member of, whose gateways come in."""
     return {
@@ -57,7 +59,7 @@ def render_network_policy(
         "spec": {
             "podSelector": {"matchLabels": pod_selector(server)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": _ingress(server, policies, settings, env, groups),
+            "ingress": _ingress(server, policies, settings, env, groups, exposure),
             "egress": _egress(server, settings, workload),
         },
     }
@@ -91,6 +93,7 @@ def _ingress(
     settings: ClusterSettings,
     env: OperatorEnv,
     groups: Iterable[GroupLink],
+    exposure: Exposure,
 ) -> list[Manifest]:
     callers = [
         subject_peer(entry, own=policy.metadata.namespace)
@@ -99,7 +102,7 @@ def _ingress(
         for entry in rule.from_
     ]
     pods = [own_pods(server), *distinct(map(gateway_peer, groups))]
-    clients = distinct(callers)
+    clients = distinct([*callers, *exposed_peers(exposure)])
     watched = admin_ingress(settings, env)
     if server.spec.tls is None:
         return [{"from": [*pods, *clients], "ports": [tcp(MCP_PORT)]}, watched]
@@ -109,6 +112,11 @@ def _ingress(
         {"from": [own_pods(server), *clients], "ports": [tcp(TLS_PORT)]},
         watched,
     ]
+
+
+def exposed_peers(exposure: Exposure) -> list[Peer]:
+    """Whoever brings the traffic from outside, as its owner says."""
+    return exposure.expose.peers() if exposure.expose else []
 
 
 def own_pods(root: Root) -> Peer:

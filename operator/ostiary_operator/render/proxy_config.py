@@ -6,7 +6,7 @@ Deterministic: the same objects give the same bytes.  `server_section` serves th
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from ostiary_operator.api import MCPAccessPolicy, MCPAccessToken, MCPServer
@@ -14,6 +14,7 @@ from ostiary_operator.settings import ClusterSettings, OperatorEnv
 from ostiary_proxy import config
 
 from . import names
+from .expose import NOT_EXPOSED, Exposure
 from .hosts import service_audiences, service_hosts
 from .meta import Root, prefix
 from .outside import NOWHERE, remote_backend, service_backend, service_name
@@ -44,6 +45,7 @@ class ServerView:
     """What `spec.service` names; None for another source."""
     groups: tuple[config.GroupLink, ...] = ()
     """Those that both sides want the server in: `group_links.links`."""
+    exposure: Exposure = NOT_EXPOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,20 @@ class Address:
     path: str = "/mcp"
     pods: str = ""
     """The headless Service; empty where there is one pod at most."""
+    exposed: config.Exposed | None = None
+    """The same from outside the cluster."""
+
+    def beside(self, exposed: config.Exposed | None, below: Iterable[str] = ()) -> "Address":
+        """With a way in from outside.  `below`: paths beneath it that are endpoints too."""
+        if exposed is None:
+            return self
+        urls = (exposed.url, *(exposed.below(path).url for path in below))
+        return replace(
+            self,
+            audiences=(*self.audiences, *urls),
+            hosts=(*self.hosts, exposed.host),
+            exposed=exposed,
+        )
 
 
 def pods_host(root: Root) -> str:
@@ -134,6 +150,7 @@ def server_section(
         url=address.url,
         audiences=address.audiences,
         hosts=address.hosts,
+        exposed=address.exposed,
         backend=backend,
         pods=address.pods,
         **_sessions(server),
@@ -170,7 +187,7 @@ def render(
         server,
         view.policies,
         view.namespaces,
-        address=cluster_address(server),
+        address=cluster_address(server).beside(view.exposure.exposed),
         backend=cluster_backend(server, view.workload, settings),
         keys=view.keys,
         tokens=view.tokens,
@@ -199,6 +216,7 @@ def document_of(
         servers=(section,),
         drainSeconds=settings.drainSeconds,
         audit=config.AuditSettings(**settings.audit.model_dump()),
+        hops=settings.trustedHops,
     )
 
 

@@ -21,6 +21,10 @@ def render_service(root: Root) -> Manifest:
     }
 
 
+def service_port(root: Root) -> int:
+    return 443 if _has_tls(root) else 80
+
+
 def _has_tls(root: Root) -> bool:
     return isinstance(root, MCPServer) and root.spec.tls is not None
 

@@ -18,6 +18,7 @@ from . import ladder
 from .conditions import Verdict, write
 from .members import MAX_MEMBERS, Standing, standings, tools_of
 from .observed import Observed
+from .outside import exposed_url, taken, trouble, unrouted
 from .progress import abnormal, programmed
 from .scene import AnyScene, GroupScene, look
 
@@ -70,6 +71,7 @@ def group_status(
     return {
         "observedGeneration": generation,
         "url": gateway.group_address(group, ()).url,
+        **exposed_url(observed),
         "servers": f"{len(ready)}/{len(told.members)}",
         "members": [it.as_status() for it in told.members[:MAX_MEMBERS]],
         **({"tools": tools} if tools else {}),
@@ -114,6 +116,8 @@ def _verdicts(told: _Told) -> dict[str, Verdict]:
 
 def _accepted(told: _Told) -> Verdict:
     """False as well where a server that the group speaks of is no member: others are served."""
+    if (verdict := taken(told.scene.observed)) is not None:
+        return verdict
     for state, reason in (
         ("NoConsent", Reason.NO_CONSENT),
         ("NameConflict", Reason.NAME_CONFLICT),
@@ -126,6 +130,8 @@ def _accepted(told: _Told) -> Verdict:
 def _resolved(told: _Told) -> Verdict:
     if missing := told.those("NotFound"):
         return Verdict("False", Reason.SERVER_NOT_FOUND, _listed(missing))
+    if (verdict := unrouted(told.scene.observed)) is not None:
+        return verdict
     return Verdict("True", Reason.RESOLVED_REFS)
 
 
@@ -210,6 +216,7 @@ LADDER: Final[tuple[Callable[[_Told], Verdict | None], ...]] = (
     _of_scene(ladder.placement),
     _down,
     _of_scene(ladder.rollout),
+    _of_scene(trouble),
     _last_word,
     _of_scene(ladder.not_reporting),
     _not_heard,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ostiary_operator.api import MCPAccessPolicy
+from ostiary_operator.render.expose import NOT_EXPOSED, Exposure
 from ostiary_operator.render.workload import Unusable, Workload
 from ostiary_proxy.config import ServerReport, StatusReport
 
@@ -62,6 +63,9 @@ class Observed:
     protection: Object | None = None
     """Our NetworkPolicy on the pods of `spec.service`, as it stands in the cluster."""
     protection_widened_by: tuple[str, ...] = ()
+    exposure: Exposure = NOT_EXPOSED
+    routes: tuple[Object, ...] = ()
+    """HTTPRoutes of ours, as they stand in the cluster."""
 
     @property
     def live_pods(self) -> tuple[Object, ...]:

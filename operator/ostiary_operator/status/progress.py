@@ -6,6 +6,7 @@ from typing import Any, Final
 from ostiary_operator.api import Reason, Type
 
 from .conditions import Verdict
+from .outside import taken
 from .scene import AnyScene
 
 STALLING: Final = (Reason.FORBIDDEN, Reason.QUOTA_EXCEEDED, Reason.CONFIG_TOO_LARGE)
@@ -59,6 +60,8 @@ def _reconciling(scene: AnyScene, ready: Verdict) -> Verdict | None:
 
 
 def _stalled(scene: AnyScene) -> Verdict | None:
+    if (verdict := taken(scene.observed)) is not None:
+        return Verdict("True", Reason.INVALID_SPEC, verdict.message)
     for failure in scene.observed.failures:
         if failure.reason in STALLING:
             return Verdict("True", failure.reason, failure.message)

@@ -15,6 +15,7 @@ from . import ladder
 from .conditions import Verdict
 from .encryption import expiry, unusable_certificate
 from .observed import Object, Observed
+from .outside import trouble
 from .scene import ServerScene
 
 SILENT_AT_FIRST: Final = frozenset({"NoAnswer", "ConnectionRefused"})
@@ -139,6 +140,7 @@ LADDER: Final[tuple[Callable[[ServerScene], Verdict | None], ...]] = (
     _backend,
     ladder.placement,
     ladder.rollout,
+    trouble,
     _not_asked,
     ladder.not_reporting,
     _first_answer,

@@ -15,6 +15,7 @@ from . import pods
 from .conditions import Verdict, write
 from .encryption import encrypted
 from .observed import Observed
+from .outside import exposed_url, taken, unrouted
 from .pinning import pinned, suspect
 from .privacy import private
 from .progress import abnormal, programmed
@@ -33,6 +34,7 @@ def server_status(
     return {
         "observedGeneration": generation,
         "url": proxy_config.cluster_address(server).url,
+        **exposed_url(observed),
         **reported(observed, previous),
         "callers": selection.callers(server, observed.policies, observed.namespaces),
         "replicas": deployment.get("replicas", 0),
@@ -74,7 +76,7 @@ def _verdicts(scene: ServerScene) -> dict[str, Verdict]:
     ready = judge(scene)
     verdicts = {
         Type.READY: ready,
-        Type.ACCEPTED: Verdict("True", Reason.ACCEPTED),
+        Type.ACCEPTED: taken(scene.observed) or Verdict("True", Reason.ACCEPTED),
         Type.RESOLVED_REFS: _resolved_references(scene),
         Type.PROGRAMMED: programmed(scene),
         Type.BACKEND_PRIVATE: private(scene),
@@ -90,6 +92,8 @@ def _verdicts(scene: ServerScene) -> dict[str, Verdict]:
 def _resolved_references(scene: ServerScene) -> Verdict:
     if scene.references is not None:
         return Verdict("False", scene.references.reason, scene.references.message)
+    if (verdict := unrouted(scene.observed)) is not None:
+        return verdict
     live = scene.observed.live_pods
     if not _has_references(scene) or (live and all(pods.has_started(pod) for pod in live)):
         return Verdict("True", Reason.RESOLVED_REFS)

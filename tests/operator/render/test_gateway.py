@@ -6,6 +6,7 @@ import pytest
 from tests.operator.build import ENV, SETTINGS, group, policy, rule, server, token
 
 from ostiary_operator.render import gateway
+from ostiary_operator.render.expose import Exposure
 from ostiary_operator.render.gateway import GroupView
 from ostiary_operator.render.group_links import group_link
 from ostiary_operator.render.members import MemberView
@@ -233,3 +234,30 @@ def test_the_same_objects_give_the_same_document() -> None:
     )
 
     assert document() == document(view=turned)
+
+
+def test_a_group_has_a_url_outside_the_cluster_and_its_members_have_theirs_below() -> None:
+    url = "https://mcp.example.com/all"
+    edge = {"ipBlock": {"cidr": "192.0.2.0/24"}}
+    expose = {"url": url, "allowFrom": [edge], "via": {"ingress": {}}}
+    root = group({"members": [{"server": {"name": "time"}}], "expose": expose})
+    view = GroupView(
+        members=(MemberView("clock", server(), ()),), exposure=Exposure(root.spec.expose)
+    )
+
+    document = gateway.render(root, view, SETTINGS, ENV)
+    wanted = gateway.children(root, view, SETTINGS, ENV, document=document)
+
+    (section,) = document.servers
+    (wall,) = [it for it in wanted if it["kind"] == "NetworkPolicy"]
+    assert wanted[-1]["kind"] == "Ingress"
+    paths = wanted[-1]["spec"]["rules"][0]["http"]["paths"]
+    assert [it["path"] for it in paths if "well-known" not in it["path"]] == [
+        "/all",
+        "/all/servers/clock/mcp",
+    ]
+    assert section.exposed is not None
+    assert section.exposed.path == "/all"
+    assert {url, f"{url}/servers/clock/mcp"} <= set(section.audiences)
+    assert section.url == "http://everyday-group.agents.svc/mcp"
+    assert edge in wall["spec"]["ingress"][0]["from"]

@@ -83,3 +83,15 @@ def test_its_wall_lets_the_gateways_pods_in_and_none_beside_them() -> None:
         assert not admits(wall, "ingress", pod("agents"), port)
         assert not admits(wall, "ingress", pod("agents", {"ostiary.dev/group": "other"}), port)
         assert not admits(wall, "ingress", pod("tools", gateway), port)
+
+
+def test_where_the_group_has_a_url_outside_tokens_for_it_are_taken_too() -> None:
+    """A caller from outside brings no other, and the gateway sends it on."""
+    url = "https://mcp.example.com/all"
+    root = group({"members": [{"server": {"name": "time", "namespace": "tools"}}]})
+    found = memberships(root, [stdio(exposeTo={"namespaces": {"from": "All"}})], {})
+
+    (link,) = links("tools", "time", [(root, found)], lambda it: url)
+    (without,) = links("tools", "time", [(root, found)])
+
+    assert set(link.audiences) - set(without.audiences) == {url, f"{url}/servers/time/mcp"}

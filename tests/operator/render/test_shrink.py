@@ -6,6 +6,7 @@ import pytest
 from tests.operator.build import ENV, SETTINGS, accounts, group, policy, rule, server, stdio
 
 from ostiary_operator.render import ServerView, gateway
+from ostiary_operator.render.expose import NOT_EXPOSED, Exposure
 from ostiary_operator.render.group_links import group_link
 from ostiary_operator.render.members import MemberView
 from ostiary_operator.render.proxy_config import is_too_large, render
@@ -18,14 +19,17 @@ HUGE = rule(accounts("huge", selector={"matchLabels": {"team": "all"}}), name="h
 
 def document(*policies: Any, generation: int = 1, **spec: Any) -> ProxyConfig:
     view = ServerView(
-        policies=tuple(policies), namespaces={"tools": {}, **MANY}, generation=generation
+        policies=tuple(policies),
+        namespaces={"tools": {}, **MANY},
+        generation=generation,
+        exposure=spec.pop("exposure", NOT_EXPOSED),
     )
     return render(stdio(**spec), view, SETTINGS, ENV)
 
 
 def shrunk(last: ProxyConfig | None, *rules: Any, **more: Any) -> ProxyConfig:
     """What is written when these rules and a huge one are wanted."""
-    spec = more.pop("spec", {})
+    spec = more.pop("spec", {}) | {"exposure": more.pop("exposure", NOT_EXPOSED)}
     wanted = document(policy(*rules, HUGE, **more), generation=2, **spec)
     result = bounded(wanted, last)
     assert result.too_large
@@ -295,3 +299,17 @@ def test_a_rule_on_a_group_keeps_the_members_that_both_name() -> None:
 
     (kept,) = found.servers[0].policies[0].rules
     assert kept.allow.servers == ("clock",)
+
+
+def test_a_url_outside_the_cluster_that_was_taken_away_is_away() -> None:
+    expose = {"url": "https://mcp.example.com/time"}
+    outside = Exposure(stdio(expose=expose).spec.expose)
+    last = render(stdio(), ServerView(exposure=outside, namespaces={"tools": {}}), SETTINGS, ENV)
+
+    kept, gone = shrunk(last, exposure=outside), shrunk(last)
+
+    assert kept.servers[0].exposed == last.servers[0].exposed
+    assert kept.servers[0].audiences == last.servers[0].audiences
+    assert gone.servers[0].exposed is None
+    assert "https://mcp.example.com/time" not in gone.servers[0].audiences
+    assert "mcp.example.com" not in gone.servers[0].hosts
