@@ -2,11 +2,13 @@
 
     TOKEN=... python3 client.py URL [--era auto|legacy|modern] [--way http|sse|ws] list
     TOKEN=@FILE python3 client.py URL call TOOL ARGUMENTS_JSON
+    TOKEN=... python3 client.py URL each CALLS_JSON
     TOKEN=... python3 client.py URL tour TOOL ARGUMENTS_JSON
 
-Prints one JSON object: protocolVersion, server, and tools or result.  `tour` makes the call in both
-eras over each way in (streamable HTTP, HTTP+SSE, WebSocket) and prints a list of such objects, each
-with its way and era.  What fails is a sentence on stderr and exit code 1."""
+Prints one JSON object: protocolVersion, server, and tools or result.  `each` lists, and then makes
+calls ([[tool, arguments], ...]) in the same session: tools, and results by tool.  `tour` makes the
+call in both eras over each way in (streamable HTTP, HTTP+SSE, WebSocket) and prints a list of such
+objects, each with its way and era.  What fails is a sentence on stderr and exit code 1."""
 
 import argparse
 import json
@@ -94,8 +96,14 @@ async def ask(options: argparse.Namespace, era: str, way: str) -> dict[str, Any]
             found: dict[str, Any] = {"protocolVersion": client.protocol_version}
             if client.server_info is not None:
                 found["server"] = client.server_info.model_dump(by_alias=True, mode="json")
-            if options.action == "list":
-                return found | {"tools": dumped(await client.list_tools())["tools"]}
+            if options.action in ("list", "each"):
+                found |= {"tools": dumped(await client.list_tools())["tools"]}
+            if options.action == "each":
+                calls = json.loads(options.calls)
+                done = {tool: dumped(await client.call_tool(tool, given)) for tool, given in calls}
+                found |= {"results": done}
+            if options.action in ("list", "each"):
+                return found
             arguments = json.loads(options.arguments)
             return found | {"result": dumped(await client.call_tool(options.tool, arguments))}
 
@@ -125,6 +133,7 @@ def main() -> int:
     parser.add_argument("--way", choices=sorted(WAYS), default="http")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list")
+    actions.add_parser("each").add_argument("calls")
     for name in ("call", "tour"):
         action = actions.add_parser(name)
         action.add_argument("tool")

@@ -8,6 +8,7 @@ from e2e.cluster.images.recipes import SDK_SERVERS
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
 from e2e.internet import HTTPS, NAME, OTHER_PORT, PUBLIC, Vendor, standing
+from e2e.reach import reached
 from e2e.samples import STDIO
 from e2e.world import (
     Caller,
@@ -57,22 +58,6 @@ def text(
     answer = modern_call(caller, target, tool, arguments, caller.token(target))
     result = answer.json().get("result") if answer.status == 200 else None
     return str(result["content"][0]["text"]) if result else None
-
-
-def reached(world: World, namespace: str, pod: str, container: str, host: str, port: int) -> bool:
-    """Does a connection from this container come about?"""
-    script = (
-        "import socket, sys\n"
-        "try: socket.create_connection((sys.argv[1], int(sys.argv[2])), 3).close()\n"
-        "except OSError as err: print('no:', err)\n"
-        "else: print('yes')\n"
-    )
-    python = "/opt/ostiary/venv/bin/python3" if container == "proxy" else "python3"
-    done = world.kubectl.exec(
-        *(pod, python, "-c", script, host, str(port)), namespace=namespace, container=container
-    )
-    assert done.stdout.startswith(("yes", "no:")), done.stderr
-    return done.stdout.startswith("yes")
 
 
 def only_pod(world: World, namespace: str, name: str) -> Any:
