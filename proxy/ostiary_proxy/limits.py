@@ -242,11 +242,21 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unfinished = self.loop.call_later(CHECK_SECONDS, self._check_rate)
 
     def _check_rate(self) -> None:
+        if self._is_unasked():
+            self._watch_body()
+            return
         if self._body_fed < LEAST_BYTES or self.loop.time() >= self._body_until:
             self._refuse(early.SLOW_BODY)
             return
         self._body_fed = 0
         self._unfinished = self.loop.call_later(CHECK_SECONDS, self._check_rate)
+
+    def _is_unasked(self) -> bool:
+        """The peer offers a body (`Expect: 100-continue`) and waits for our word."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_started:
+            return False
+        return bool(cycle.waiting_for_100_continue)
 
     def _unwatch(self) -> None:
         if self._unfinished is not None:

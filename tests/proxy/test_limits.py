@@ -25,6 +25,9 @@ class Echo:
     """Answers with the body's length, and notes what it saw."""
 
     def __post_init__(self) -> None:
+        self.begin = asyncio.Event()
+        """Bodies are asked for once it is set."""
+        self.begin.set()
         self.paths: list[str] = []
         self.headers: list[tuple[bytes, bytes]] = []
         self.refused: list[Rejection] = []
@@ -32,6 +35,7 @@ class Echo:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
         self.headers += scope["headers"]
+        await self.begin.wait()
         size, more = 0, True
         while more:
             event = await receive()
@@ -258,6 +262,37 @@ async def test_what_is_never_finished_is_refused(
         writer.write(data)
         answer = await reader.read()
 
+    assert b"HTTP/1.1 408 " in answer
+
+
+async def test_a_body_that_nobody_has_asked_for_yet_is_not_late(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Expect: 100-continue`: the peer waits for our word, however long that takes."""
+    monkeypatch.setattr(limits, "CHECK_SECONDS", 0.05)
+    port.app.begin.clear()
+    async with dial(port.port) as (reader, writer), asyncio.timeout(PATIENCE):
+        writer.write(post(b"Content-Length: 2", b"Expect: 100-continue", b"Connection: close"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.3)
+        port.app.begin.set()
+        asked = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"{}")
+        answer = await reader.read()
+
+    assert asked.startswith(b"HTTP/1.1 100 ")
+    assert b"HTTP/1.1 200 " in answer
+
+
+async def test_a_body_that_was_asked_for_has_its_time(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CHECK_SECONDS", 0.05)
+    async with dial(port.port) as (reader, writer), asyncio.timeout(PATIENCE):
+        writer.write(post(b"Content-Length: 2", b"Expect: 100-continue"))
+        answer = await reader.read()
+
+    assert answer.startswith(b"HTTP/1.1 100 ")
     assert b"HTTP/1.1 408 " in answer
 
 
