@@ -107,10 +107,7 @@ class Backends:
         """Every backend has answered once: a rollout waits for that, so that no call meets a
         process that is still starting, and a version that never answers replaces nothing.  What
         runs elsewhere starts with no pod of ours, and is not waited for."""
-        return all(
-            supervised.answered_once or supervised.endpoint.outside is not None
-            for supervised, _ in self._running.values()
-        )
+        return all(_is_up(supervised) for supervised, _ in self._running.values())
 
     @property
     def in_flight(self) -> int:
@@ -209,7 +206,7 @@ class Backends:
         supervised.open.add(exchange)
         try:
             ready = supervised.answered_once and supervised.endpoint.sealer.complete
-            return await self._replicas.serve(exchange, ready=ready)
+            return await self._replicas.serve(exchange, ready, starting=not _is_up(supervised))
         finally:
             supervised.open.discard(exchange)
 
@@ -236,6 +233,11 @@ class Backends:
     def _changed(self) -> None:
         for callback in tuple(self._subscribers):
             callback()
+
+
+def _is_up(supervised: Care) -> bool:
+    """It has answered once, or it runs elsewhere and starts with no pod of ours."""
+    return supervised.answered_once or supervised.endpoint.outside is not None
 
 
 def _cut(exchanges: set[Exchange], why: Cut) -> None:

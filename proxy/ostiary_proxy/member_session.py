@@ -27,7 +27,8 @@ from ostiary_proxy.session import Session
 HEAR_SECONDS: Final = 1.0
 """How long a first call waits for the stream beside it: on it, the member may ask something."""
 TELL_SECONDS: Final = 10.0
-"""How long a member may take over a handshake, or over what it is told again."""
+"""How long a member may take at least over a handshake, and over what it is told again: its process
+may be starting, and what waits for the session may have longer."""
 _OWN_ID: Final = "ostiary"
 
 
@@ -90,13 +91,13 @@ class Sitting:
     async def send(self, body: bytes, seconds: float, *, verb: str = "POST", safe: bool) -> Answer:
         """Within the session, which is begun where it has to be; `member_link`'s errors."""
         if not self._seat.begun:
-            await self._begin(self._seat.epoch)
+            await self._begin(self._seat.epoch, seconds)
         epoch = self._seat.epoch
         answer = await self._send(body, seconds, verb, safe=safe)
         if answer.status == 404:
             # Nothing was carried out there, for the member does not know the session (any more).
             answer.close()
-            await self._begin(epoch)
+            await self._begin(epoch, seconds)
             answer = await self._send(body, seconds, verb, safe=safe)
         return answer
 
@@ -105,38 +106,38 @@ class Sitting:
         errand = Errand(headers, body, verb, key=self._attendance.key, safe=safe)
         return await self._link.send(errand, seconds, self._exchange)
 
-    async def _begin(self, epoch: int) -> None:
+    async def _begin(self, epoch: int, seconds: float) -> None:
         """Unless somebody else has, since that epoch."""
-        seat = self._seat
+        seat, seconds = self._seat, max(seconds, TELL_SECONDS)
         async with seat.turn:
             if seat.begun and seat.epoch != epoch:
                 return
-            result = await self._shake()
+            result = await self._shake(seconds)
             version = result.get("protocolVersion")
             if isinstance(version, str):
                 seat.version = version[:64]
             again = seat.epoch > 0 or self._attendance.session.lost
             seat.begun, seat.epoch = True, seat.epoch + 1
-            await self._tell(INITIALIZED)
+            await self._tell(INITIALIZED, seconds)
             if again:
                 self._exchange.repaired = "upstream"
             for method, params in self._reminders():
                 body = {"jsonrpc": "2.0", "id": _OWN_ID, "method": method, "params": params}
-                await self._tell(encode(body))
+                await self._tell(encode(body), seconds)
             self._attendance.news.set()
             if self._attendance.stream is not None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(HEAR_SECONDS):
                         await seat.heard.wait()
 
-    async def _shake(self) -> Json:
+    async def _shake(self, seconds: float) -> Json:
         params = self._attendance.session.hello
         body = {"jsonrpc": "2.0", "id": _OWN_ID, "method": "initialize", "params": params}
         headers = tuple(one for one in travelling(self._exchange.headers) if one[0] != VERSION)
         errand = Errand(headers, encode(body), key=self._attendance.key)
-        answer = await self._link.send(errand, TELL_SECONDS, self._exchange)
+        answer = await self._link.send(errand, seconds, self._exchange)
         try:
-            raw = await whole(answer.connection, TELL_SECONDS)
+            raw = await whole(answer.connection, seconds)
             if answer.status in (401, 403):
                 raise Refused(refused_by(self._alias))
             result = handshake_result(raw, streamed=is_stream(answer.connection))
@@ -147,10 +148,10 @@ class Sitting:
             raise Refused(failed(502, why, "NoSession"))
         return result
 
-    async def _tell(self, body: bytes) -> None:
-        answer = await self._send(body, TELL_SECONDS, "POST", safe=True)
+    async def _tell(self, body: bytes, seconds: float) -> None:
+        answer = await self._send(body, seconds, "POST", safe=True)
         try:
-            await whole(answer.connection, TELL_SECONDS)
+            await whole(answer.connection, seconds)
         finally:
             answer.close()
 

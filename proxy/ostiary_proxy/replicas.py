@@ -75,8 +75,9 @@ class Replicas:
         for pool in self._pools.values():
             pool.close()
 
-    async def serve(self, exchange: Exchange, ready: bool) -> bool:
-        """True: another pod has answered.  `ready`: this one could."""
+    async def serve(self, exchange: Exchange, ready: bool, starting: bool = False) -> bool:
+        """True: another pod has answered.  `ready`: this one could; `starting`: its server has not
+        come up yet."""
         assert exchange.endpoint is not None
         followed = self._of.get(exchange.endpoint.server.pods)
         if FORWARDED in exchange.headers:
@@ -84,6 +85,9 @@ class Replicas:
             return False
         if exchange.through is not None:
             # The gateway chose this pod; to another one it would not come from the gateway.
+            if starting and followed is not None and len(followed[0].living()) > 1:
+                # It finds pods that no Service names yet; another one may be up.
+                raise Refused(_not_here())
             return False
         place = self._place(exchange) if followed is not None else None
         if followed is None or place is None:

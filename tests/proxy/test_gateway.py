@@ -1,7 +1,7 @@
 """A gateway and its members' pods as proxies of their own: sessions, replicas, and pods that go."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ from tests.proxy.peers.features import Features
 from tests.proxy.pods import Cluster, Pod, cluster
 from tests.proxy.test_bridge import ALL
 from tests.proxy.test_group_service import said
+
+from ostiary_proxy import config, member_session
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
@@ -93,6 +95,57 @@ async def test_a_session_goes_on_when_its_members_pod_goes() -> None:
             for _ in range(3):
                 answer = await echo(raw, session)
                 assert answer.json()["result"]["content"][0]["text"] == "hello", answer.text
+
+
+async def test_a_pod_whose_server_has_not_come_up_gets_no_call_while_another_is_up() -> None:
+    """It has a name from its first second: an image may take minutes to arrive."""
+    async with two() as (made, gateway):
+        server = made.servers["clock"]
+        nobody = config.HttpBackend(port=pods.free_port())
+        made.servers["clock"] = server.model_copy(update={"backend": nobody})
+        starting = await made.again("clock")
+        async with pods.raw(gateway.url) as raw:
+            async with asyncio.timeout(20):
+                # The gateway hears of the new pod, and tries it, after a moment.
+                while '"NotReady"' not in starting.audit.read_text():
+                    answer = await echo(raw, await begin(raw))
+                    assert answer.json()["result"]["content"][0]["text"] == "hello", answer.text
+
+
+async def test_a_session_may_take_its_time_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that starts on a busy node: what waits for it has the time of a call."""
+    monkeypatch.setattr(member_session, "TELL_SECONDS", 0.05)
+
+    async def slow(body: bytes) -> None:
+        if b'"initialize"' in body:
+            await asyncio.sleep(0.3)
+
+    async with (
+        Features().http("legacy") as app,
+        rig.served(delayed(app, slow)) as port,
+        cluster() as made,
+    ):
+        await made.member("notes", port, policies=(ALL,))
+        made.make_group()
+        gateway = await made.gateway()
+        await made.ready(gateway)
+        async with pods.raw(gateway.url) as raw:
+            answer = await echo(raw, await begin(raw), "notes_echo")
+            assert answer.json()["result"]["content"][0]["text"] == "hello", answer.text
+
+
+def delayed(app: Any, first: Callable[[bytes], Awaitable[None]]) -> Any:
+    """The same application, which does this for each body before it reads it."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        async def heard() -> Any:
+            message = await receive()
+            await first(message.get("body", b""))
+            return message
+
+        await app(scope, heard, send)
+
+    return serve
 
 
 async def owning(made: Cluster, name: str) -> Pod:
