@@ -11,6 +11,7 @@ an answer but a result is a failure as ever."""
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import threading
@@ -40,6 +41,7 @@ class Client:
         self.connection: http.client.HTTPConnection | None = None
         self.session = ""
         self.opened = self.again = 0
+        self.ids = itertools.count(1)
 
     def headers(self, method: str, params: dict) -> dict:
         found = {
@@ -77,6 +79,8 @@ class Client:
     def post(self, body: dict, headers: dict) -> tuple[http.client.HTTPResponse, str]:
         deadline = time.monotonic() + self.wait
         while True:
+            if "id" in body:
+                body["id"] = next(self.ids)  # what broke off may be under way still
             try:
                 return self.once(json.dumps(body), headers)
             except BROKEN:

@@ -104,7 +104,8 @@ def loaded(rolled: Rolled, *flags: str) -> Iterator[Seen]:
         printed = caller.python(
             HERE / "group_load.py",
             *(rolled.groups.url, json.dumps(requests())),
-            *("--era", era, "--seconds", str(LONGEST), "--until", STOP, *flags),
+            *("--era", era, "--seconds", str(LONGEST), "--until", STOP),
+            *("--connections", "4", *flags),
             env={"TOKEN": tokens[era]},
             seconds=LONGEST + 90,
         )
