@@ -55,12 +55,6 @@ def _can_i(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="JSON",
         help="the arguments of the call, for conditions (default: any that would do)",
     )
-    it.add_argument(
-        "--via",
-        metavar="[NAMESPACE/]GROUP",
-        help="through this MCPGroup: NAME is the member's own, -n and --server say which member "
-        "(default: every one)",
-    )
     _where(it)
 
 
@@ -69,6 +63,12 @@ def _question(it: argparse.ArgumentParser) -> None:
     it.add_argument("name", metavar="NAME", help="of the tool or prompt; of a resource, its URI")
     it.add_argument(
         "--server", metavar="NAME", help="the MCPServer (default: every one of the namespace)"
+    )
+    it.add_argument(
+        "--via",
+        metavar="[NAMESPACE/]GROUP",
+        help="through this MCPGroup: NAME is the member's own, -n and --server say which member "
+        "(default: every one)",
     )
 
 

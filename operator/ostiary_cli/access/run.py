@@ -26,7 +26,8 @@ from .folders import read_folders
 from .review import review
 from .standing import Standing
 from .through import can_i_through, group_named, ways
-from .who_can import who_can
+from .who_can import Who, who_can
+from .who_through import who_can_through
 
 NO: Final = 1
 TROUBLE: Final = 2
@@ -71,9 +72,7 @@ def _namespace(arguments: argparse.Namespace) -> str:
 def _who_can(arguments: argparse.Namespace, now: datetime) -> int:
     target = target_of(arguments.verb, arguments.name)
     standing = _standing(arguments, now)
-    servers = standing.chosen(_namespace(arguments), arguments.server)
-    asked = [it for it in servers if _may_have(standing, it, arguments)] or list(servers)
-    found = [who_can(standing, it, target) for it in asked]
+    found = _who(arguments, standing, target)
     body = {
         "verb": arguments.verb,
         "name": arguments.name,
@@ -83,9 +82,24 @@ def _who_can(arguments: argparse.Namespace, now: datetime) -> int:
     return 0
 
 
-def _may_have(standing: Standing, server: MCPServer, arguments: argparse.Namespace) -> bool:
-    tools = standing.tools_of(server) if arguments.verb == "call" else None
-    return tools is None or "*" in arguments.name or arguments.name in tools
+def _who(arguments: argparse.Namespace, standing: Standing, target: Target) -> list[Who]:
+    if arguments.via:
+        group = group_named(standing, arguments.via, _namespace(arguments))
+        listed = ways(standing, group, arguments.namespace, arguments.server)
+        having = [
+            it for it in listed if _may_have(standing, standing.servers.get(it.place), arguments)
+        ]
+        return [who_can_through(standing, it, target) for it in having or listed]
+    servers = standing.chosen(_namespace(arguments), arguments.server)
+    asked = [it for it in servers if _may_have(standing, it, arguments)] or list(servers)
+    return [who_can(standing, it, target) for it in asked]
+
+
+def _may_have(standing: Standing, server: MCPServer | None, arguments: argparse.Namespace) -> bool:
+    if server is None or arguments.verb != "call" or "*" in arguments.name:
+        return True
+    tools = standing.tools_of(server)
+    return tools is None or arguments.name in tools
 
 
 def _can_i(arguments: argparse.Namespace, now: datetime) -> int:

@@ -83,17 +83,31 @@ def _is_called(way: Way, name: str) -> bool:
     return name in (way.place.partition("/")[2], way.membership.alias if way.membership else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A member."""
+
+    alias: str
+    server: MCPServer
+
+
+def agreed(way: Way) -> Agreed | None:
+    it = way.membership
+    if it is None or it.state != "Accepted" or it.server is None:
+        return None
+    return Agreed(it.alias, it.server)
+
+
 def can_i_through(standing: Standing, way: Way, who: Asker, target: Target) -> Answer:
-    membership = way.membership
-    if membership is None or membership.state != "Accepted" or membership.server is None:
-        return _apart(standing, way)
+    member = agreed(way)
+    if member is None:
+        return apart(standing, way)
     missing = _not_taken(standing, way, who)
     if missing is not None:
         reason, message = missing
         return Answer(way.place, False, reason, message=message, via=way.name)
-    server = membership.server
-    section, member = member_section(standing, way.group, membership.alias, server)
-    both = joined(section, member, None)
+    section, one = member_section(standing, way.group, member.alias, member.server)
+    both = joined(section, one, None)
     decision = decide_member(target, who.caller, both)
     if isinstance(decision, Deny):
         over = None if both.ceiling is None else decide(target, who.caller, both.ceiling)
@@ -103,7 +117,7 @@ def can_i_through(standing: Standing, way: Way, who: Asker, target: Target) -> A
         return Answer(
             way.place, False, found.reason, found.policy, found.rule, message, via=way.name
         )
-    walls = section if both.ceiling is not None else standing.section(server)
+    walls = section if both.ceiling is not None else standing.section(member.server)
     return Answer(
         way.place,
         True,
@@ -112,7 +126,7 @@ def can_i_through(standing: Standing, way: Way, who: Asker, target: Target) -> A
         decision.rule,
         conditions=()
         if target.args is not None
-        else _conditions(parts_of(section, member), who, target),
+        else _conditions(parts_of(section, one), who, target),
         network=doors(standing, walls, who.caller, decision.policy, decision.rule),
         via=way.name,
     )
@@ -139,7 +153,7 @@ def member_section(
     return section, member
 
 
-def _apart(standing: Standing, way: Way) -> Answer:
+def apart(standing: Standing, way: Way) -> Answer:
     """The two do not agree."""
     membership, own = way.membership, way.group.metadata.namespace
     reason: str

@@ -4,19 +4,19 @@ A subject is an entry of a policy, or what is left of it where entries of denial
 it; it stands for all callers that it describes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ostiary_operator.api import MCPServer
+from ostiary_operator.api import MCPAccessToken, MCPServer
 from ostiary_proxy.callers import Caller
 from ostiary_proxy.policy import Deny, Target
 
-from .engine import ALWAYS, Engine, Granted, Outcome
+from .engine import ALWAYS, Engine, Grant, Granted, Outcome
 from .neighbours import Neighbours
 from .standing import Standing
 from .walls import doors
-from .witnesses import Witnesses, callers_in, covers, shown
+from .witnesses import callers_in, covers, shown
 
 OFFLINE: Final = (
     "A ServiceAccount's token is verified offline: one of an account that is deleted is good until "
@@ -67,10 +67,13 @@ class Who:
     rows: tuple[Row, ...]
     complete: bool
     notes: tuple[str, ...] = ()
+    via: str = ""
+    """The group that calls come through."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "server": self.server,
+            **({"via": self.via} if self.via else {}),
             "subjects": [it.as_json() for it in self.rows],
             "complete": self.complete,
             "notes": list(self.notes),
@@ -80,21 +83,40 @@ class Who:
 def who_can(standing: Standing, server: MCPServer, target: Target) -> Who:
     section = standing.as_pinned(server)
     engine, witnesses = Engine(section), callers_in((section,))
-    outcomes = {it: engine.ask(target, it) for it in witnesses.callers}
-    known = _Known(outcomes, standing)
+    return told(
+        standing,
+        f"{server.metadata.namespace}/{server.metadata.name}",
+        {it: engine.ask(target, it) for it in witnesses.callers},
+        complete=witnesses.complete,
+        tokens=standing.opened_by(server),
+        network=lambda caller, it: doors(standing, section, caller, it.policy, it.rule),
+    )
+
+
+def told(
+    standing: Standing,
+    server: str,
+    outcomes: Mapping[Caller, Outcome],
+    *,
+    complete: bool,
+    tokens: Iterable[MCPAccessToken],
+    network: Callable[[Caller, Grant], tuple[str, ...]],
+) -> Who:
+    """`tokens`: those that open it; `network`: from where a caller of a rule may connect."""
+    known, opened = _Known(outcomes, standing), tuple(tokens)
     rows: list[Row] = []
     for caller, outcome in outcomes.items():
         if isinstance(outcome, Granted) and not known.tells(caller, outcome):
-            rows += _rows(standing, server, engine, caller, outcome, known.refused_of(caller))
+            shows = tuple(_tokens(standing, opened, caller))
+            rows += _rows(caller, outcome, known.refused_of(caller), shows, network)
     rows.sort(key=lambda it: (it.subject, it.policy, it.rule))
-    name = f"{server.metadata.namespace}/{server.metadata.name}"
-    return Who(name, tuple(rows), witnesses.complete, tuple(_notes(standing, rows, witnesses)))
+    return Who(server, tuple(rows), complete, tuple(_notes(standing, rows, complete=complete)))
 
 
-def _notes(standing: Standing, rows: Sequence[Row], witnesses: Witnesses) -> Iterable[str]:
+def _notes(standing: Standing, rows: Sequence[Row], *, complete: bool) -> Iterable[str]:
     if any(it.caller.kind == "serviceAccount" for it in rows):
         yield OFFLINE
-    if not witnesses.complete:
+    if not complete:
         yield "The policies name more than can be listed: others may be able to as well."
     trusted = None if standing.issuers is None else {it.url for it in standing.issuers}
     strange = {it.caller.issuer for it in rows if it.caller.issuer} - (trusted or set())
@@ -138,12 +160,11 @@ class _Known:
 
 
 def _rows(
-    standing: Standing,
-    server: MCPServer,
-    engine: Engine,
     caller: Caller,
     outcome: Granted,
     within: Sequence[tuple[Caller, str]],
+    tokens: tuple[str, ...],
+    network: Callable[[Caller, Grant], tuple[str, ...]],
 ) -> Iterable[Row]:
     for grant in outcome.grants:
         yield Row(
@@ -152,14 +173,14 @@ def _rows(
             rule=grant.rule,
             when=grant.when,
             over=tuple(text for _, texts in outcome.ceilings for text in texts if text != ALWAYS),
-            network=doors(standing, engine.section, caller, grant.policy, grant.rule),
+            network=network(caller, grant),
             exceptions=tuple(within),
-            tokens=tuple(_tokens(standing, server, caller)),
+            tokens=tokens,
         )
 
 
-def _tokens(standing: Standing, server: MCPServer, caller: Caller) -> Iterable[str]:
-    for token in standing.opened_by(server):
+def _tokens(standing: Standing, opened: Iterable[MCPAccessToken], caller: Caller) -> Iterable[str]:
+    for token in opened:
         place = token.metadata
         shows = (
             Caller.user(token.spec.user)

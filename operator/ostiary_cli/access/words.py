@@ -17,7 +17,8 @@ PLURAL = {"tool": "tools", "resource": "resources", "prompt": "prompts", "unknow
 def of_who(found: Iterable[Who], what: str) -> Iterator[str]:
     notes: dict[str, None] = {}
     for who in found:
-        yield f"{who.server}: {len(who.rows) or 'nobody'} may {what}"
+        way = f" through MCPGroup {who.via}" if who.via else ""
+        yield f"{who.server}: {len(who.rows) or 'nobody'} may {what}{way}"
         if who.rows:
             yield from (f"  {line}" for line in table(_rows(who.rows)))
         for row in who.rows:
