@@ -91,10 +91,6 @@ PROMPTS: Final = [
 ]
 
 
-async def list_prompts(context: Context, params: object) -> types.ListPromptsResult:
-    return types.ListPromptsResult(prompts=PROMPTS)
-
-
 async def get_prompt(
     context: Context, params: types.GetPromptRequestParams
 ) -> types.GetPromptResult | types.InputRequiredResult:

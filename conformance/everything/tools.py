@@ -19,6 +19,8 @@ from mcp.shared.exceptions import MCPError
 Result = types.CallToolResult | types.InputRequiredResult
 Run = Callable[[Call], Awaitable[Result]]
 
+TOOLS_CHANGE: Final = "test_trigger_tool_change"
+PROMPTS_CHANGE: Final = "test_trigger_prompt_change"
 PAUSE_SECONDS: Final = 0.05
 """Between two notifications, as the suite wants."""
 
@@ -290,13 +292,13 @@ def _odd() -> list[Tool]:
 def _announcing(bus: SubscriptionBus) -> list[Tool]:
     return [
         Tool(
-            "test_trigger_tool_change",
-            "Says that the tools changed.",
+            TOOLS_CHANGE,
+            "Changes what is said of the tools, and announces it.",
             announcing(bus, ToolsListChanged()),
         ),
         Tool(
-            "test_trigger_prompt_change",
-            "Says that the prompts changed.",
+            PROMPTS_CHANGE,
+            "Changes what is said of the prompts, and announces it.",
             announcing(bus, PromptsListChanged()),
         ),
     ]
