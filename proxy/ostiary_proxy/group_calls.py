@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Final
 
-from ostiary_proxy import between, cuts
+from ostiary_proxy import between, cuts, relay
 from ostiary_proxy.era import CAPABILITIES_KEY, CHANGES, METHOD, NAME, ONCE
 from ostiary_proxy.exchange import Exchange, Headers, Refused, failed
 from ostiary_proxy.gateway import Gateway
@@ -115,6 +115,9 @@ class GroupCalls:
         questions = None if attendance is None else attendance.session.questions
         now = asyncio.get_running_loop().time()
         watch = Watch(exchange.endpoint.server.limits, now, questions=questions)
+        if speech.names.sole is not None:
+            await self._as_it_comes(exchange, answer, watch)
+            return
         turn = self._look(speech.alias)
         feed = Feed(mailbox, speech, method=message.method, ident=message.id, turn=turn)
         reading = self._spawn(self._feed(exchange, answer, feed, attendance))
@@ -126,6 +129,39 @@ class GroupCalls:
                 await reading
             if attendance is not None and exchange.cut in ("silent", "revoked"):
                 self._spawn(self._give_up(exchange, attendance, speech, given_up(message)))
+
+    async def _as_it_comes(self, exchange: Exchange, answer: Answer, watch: Watch) -> None:
+        """The only member's own stream, with its event ids: what it can resume, its client can."""
+        try:
+            await relay.stream(exchange, answer.connection, watch)
+        finally:
+            answer.close()
+
+    async def hold(self, exchange: Exchange, attendance: Attendance, speech: Speech) -> None:
+        """A GET at the only member, which has the session's stream in its hands."""
+        assert exchange.endpoint is not None
+        last = exchange.headers.get(LAST_EVENT)
+        sitting = Sitting(exchange, attendance, self.link(speech.alias), speech.names)
+        sent = sitting.send(
+            b"",
+            _seconds(exchange),
+            verb="GET",
+            safe=True,
+            more=() if last is None else ((LAST_EVENT, last),),
+        )
+        answer = await arrived(exchange, sent, speech.alias)
+        if answer is None:
+            return
+        if not is_stream(answer.connection):
+            try:
+                await json_answer(exchange, answer, speech, _seconds(exchange))
+            finally:
+                answer.close()
+            return
+        now, questions = asyncio.get_running_loop().time(), attendance.session.questions
+        limits = exchange.endpoint.server.limits
+        watch = Watch(limits, now, holding=exchange.holding, questions=questions)
+        await self._as_it_comes(exchange, answer, watch)
 
     def _look(self, alias: str) -> Callable[[Json], Json]:
         """A change of lists that a member tells its caller of is looked up for all others too."""

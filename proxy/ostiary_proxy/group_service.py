@@ -154,12 +154,12 @@ class GroupService:
         if exchange.verb == "DELETE":
             await self._leave(exchange, attendance)
         elif message is None:
-            await self._streams.hold(exchange, attendance)
+            await self._hold(exchange, attendance)
         elif message.kind != "request":
             await self._told(exchange, message, attendance)
         elif message.method == "ping":
             await reply(exchange, message, {})
-        elif message.method in LISTS:
+        elif message.method in LISTS and not self._is_alone(exchange):
             await self._answers.listed(exchange, message, _profile(session))
         elif message.method == "logging/setLevel":
             await self._level(exchange, message, attendance)
@@ -168,6 +168,13 @@ class GroupService:
         else:
             session.note(message)
             await self._routed(exchange, message, attendance)
+
+    async def _hold(self, exchange: Exchange, attendance: Attendance) -> None:
+        sole = self._names.sole
+        if sole is None:
+            await self._streams.hold(exchange, attendance)
+        else:
+            await self.calls.hold(exchange, attendance, self._speech(sole))
 
     async def _leave(self, exchange: Exchange, attendance: Attendance) -> None:
         """What it holds at the members is given back, as far as they can be reached."""
@@ -195,7 +202,8 @@ class GroupService:
 
     async def _answered(self, exchange: Exchange, message: Message, attendance: Attendance) -> None:
         """To a member's question; what nobody asked is dropped."""
-        asked = inward_id(message.id)
+        sole = self._names.sole
+        asked = inward_id(message.id) if sole is None else (sole, message.id)
         if asked is None or self._gateway.member(asked[0]) is None:
             return
         body = encode({**message.data, "id": asked[1]})
@@ -236,6 +244,10 @@ class GroupService:
         """As they are just now."""
         return self._places.names
 
+    def _is_alone(self, exchange: Exchange) -> bool:
+        """The only member speaks for itself, lists of its session's own and all."""
+        return self._names.sole is not None and not searches(exchange)
+
     def _is_meta(self, exchange: Exchange, message: Message) -> bool:
         return is_meta(message) and searches(exchange)
 
@@ -243,6 +255,8 @@ class GroupService:
         self, exchange: Exchange, message: Message, attendance: Attendance | None
     ) -> None:
         routed = route(message.method, message.params, self._names)
+        if message.method in LISTS and self._names.sole is not None:
+            routed = Routed(self._names.sole, message.params, "tool", "")
         if isinstance(routed, Routed):
             await self.calls.serve(exchange, routed, self._speech(routed.alias), attendance)
             return

@@ -17,7 +17,7 @@ from ostiary_proxy.lines import Exit
 from ostiary_proxy.mailbox import Letter, Mailbox
 from ostiary_proxy.member_link import Answer
 from ostiary_proxy.message import Id, Json, Rejection, decode, encode
-from ostiary_proxy.relay import kept_headers, note, whole
+from ostiary_proxy.relay import kept_headers, note, shown, whole
 from ostiary_proxy.sse import Decoder, TooLargeError
 from ostiary_proxy.upstream import BrokenError, SilentError
 
@@ -80,7 +80,7 @@ async def json_answer(exchange: Exchange, answer: Answer, speech: Speech, second
             raise Refused(failed(502, f"The answer of {speech.alias} is not JSON.", "NotMCP"))
         changed = speech.response(method, data)
         body = body if changed is data else encode(changed)
-    await exchange.reply(status, body, kept_headers(answer.connection))
+    await exchange.reply(status, shown(exchange, body), kept_headers(answer.connection))
 
 
 def refused_by(alias: str) -> Rejection:

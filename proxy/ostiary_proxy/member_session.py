@@ -88,21 +88,25 @@ class Sitting:
         self._alias = link.member.alias
         self._seat = attendance.seat(self._alias)
 
-    async def send(self, body: bytes, seconds: float, *, verb: str = "POST", safe: bool) -> Answer:
+    async def send(
+        self, body: bytes, seconds: float, *, verb: str = "POST", safe: bool, more: Headers = ()
+    ) -> Answer:
         """Within the session, which is begun where it has to be; `member_link`'s errors."""
         if not self._seat.begun:
             await self._begin(self._seat.epoch, seconds)
         epoch = self._seat.epoch
-        answer = await self._send(body, seconds, verb, safe=safe)
+        answer = await self._send(body, seconds, verb, safe=safe, more=more)
         if answer.status == 404:
             # Nothing was carried out there, for the member does not know the session (any more).
             answer.close()
             await self._begin(epoch, seconds)
-            answer = await self._send(body, seconds, verb, safe=safe)
+            answer = await self._send(body, seconds, verb, safe=safe, more=more)
         return answer
 
-    async def _send(self, body: bytes, seconds: float, verb: str, *, safe: bool) -> Answer:
-        headers = headers_at(self._exchange, self._seat)
+    async def _send(
+        self, body: bytes, seconds: float, verb: str, *, safe: bool, more: Headers = ()
+    ) -> Answer:
+        headers = (*headers_at(self._exchange, self._seat), *more)
         errand = Errand(headers, body, verb, key=self._attendance.key, safe=safe)
         return await self._link.send(errand, seconds, self._exchange)
 
