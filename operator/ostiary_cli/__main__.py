@@ -92,8 +92,13 @@ def _up_options(up: argparse.ArgumentParser) -> None:
 
 
 def _endpoint(command: argparse.ArgumentParser) -> None:
-    command.add_argument("url", metavar="URL")
+    command.add_argument(
+        "url",
+        metavar="URL|NAME",
+        help="an endpoint, or one of the running `ostiary up`: time, agents/everyday-group",
+    )
     command.add_argument("--token", help="bearer token (default: the environment's OSTIARY_TOKEN)")
+    _port(command)
     command.add_argument("--output", choices=("text", "json"), default="text")
 
 
@@ -136,12 +141,12 @@ def _stdio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="an endpoint, or a server of the running `ostiary up`: time, default/time",
     )
     stdio.add_argument("--token", help="bearer token (default: the environment's OSTIARY_TOKEN)")
-    stdio.add_argument(
-        "--port",
-        type=int,
-        default=DEFAULT_PORT,
-        help="port of `ostiary up`, for NAME (default %(default)s)",
-    )
+    _port(stdio)
+
+
+def _port(command: argparse.ArgumentParser) -> None:
+    what = "port of `ostiary up`, for NAME (default %(default)s)"
+    command.add_argument("--port", type=int, default=DEFAULT_PORT, help=what)
 
 
 def read(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -262,7 +267,8 @@ def _run_client(arguments: argparse.Namespace) -> int:
 
     as_json = arguments.output == "json"
     try:
-        endpoint = Endpoint(arguments.url, token_given(arguments.token))
+        url = local_url(arguments.url, arguments.port)
+        endpoint = Endpoint(url, token_given(arguments.token))
         if arguments.command == "tools":
             return asyncio.run(call.show_tools(endpoint, as_json=as_json, out=sys.stdout))
         return asyncio.run(

@@ -18,7 +18,10 @@ DEFAULT_PORT: Final = 8931
 WRONG: Final = 2
 IMPOSSIBLE: Final = 3
 
-_NAME: Final = re.compile(r"(?:(?P<namespace>[a-z0-9][-a-z0-9]*)/)?(?P<name>[a-z][-a-z0-9]*)")
+_NAME: Final = re.compile(
+    r"(?:(?P<namespace>[a-z0-9][-a-z0-9]*)/)?(?P<name>[a-z][-a-z0-9]*)"
+    r"(?P<way>/servers/[a-z][-a-z0-9]*)?"
+)
 EVENT_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 """Of an audit line."""
 
@@ -59,17 +62,19 @@ def token_given(option: str | None) -> str:
 
 
 def local_url(named: str, port: int) -> str:
-    """Of a server under `ostiary up`, by NAME or NAMESPACE/NAME; a URL stays what it is."""
+    """Of a server under `ostiary up`, by NAME or NAMESPACE/NAME; of a group, with `-group` at the
+    end, and of one member of it with `/servers/ALIAS` behind that; a URL stays what it is."""
     if "://" in named:
         return named
     match = _NAME.fullmatch(named)
     if match is None:
         raise CallFailed(
             f"{named} is neither a URL nor the name of a server: write for example time, "
-            "default/time or http://127.0.0.1:8931/default/time/mcp",
+            "default/time, agents/everyday-group or http://127.0.0.1:8931/default/time/mcp",
             code=WRONG,
         )
-    return f"http://127.0.0.1:{port}/{match['namespace'] or 'default'}/{match['name']}/mcp"
+    place = f"{match['namespace'] or 'default'}/{match['name']}{match['way'] or ''}"
+    return f"http://127.0.0.1:{port}/{place}/mcp"
 
 
 def refused(endpoint: Endpoint, status: int, message: str) -> str:

@@ -10,6 +10,11 @@ from ostiary_cli.endpoint import CallFailed, Endpoint, local_url, refused
     [
         ("time", "http://127.0.0.1:99/default/time/mcp"),
         ("tools/time", "http://127.0.0.1:99/tools/time/mcp"),
+        ("agents/everyday-group", "http://127.0.0.1:99/agents/everyday-group/mcp"),
+        (
+            "agents/everyday-group/servers/clock",
+            "http://127.0.0.1:99/agents/everyday-group/servers/clock/mcp",
+        ),
         ("https://mcp.example.com/time", "https://mcp.example.com/time"),
     ],
 )

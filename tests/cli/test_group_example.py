@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from e2e.cluster.kubectl import Kubectl
@@ -63,9 +64,12 @@ def test_the_commands_speak_to_a_group(shared: Up) -> None:
 
     listed = ostiary("tools", url, OSTIARY_TOKEN=token)
     called = ostiary("call", url, "words_count", "text=one two", OSTIARY_TOKEN=token)
+    port, way = str(urlsplit(url).port), "agents/everyday-group/servers/words"
+    named = ostiary("call", way, "count", "text=a b c", "--port", port, OSTIARY_TOKEN=token)
 
     assert all(name in listed.stdout for name in LISTED), listed.stderr
     assert called.stdout.strip() == "2", called.stderr
+    assert named.stdout.strip() == "3", named.stderr
 
 
 async def test_consent_is_withdrawn_and_given_by_editing_a_file(tmp_path: Path) -> None:

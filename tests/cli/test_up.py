@@ -110,7 +110,7 @@ def test_the_commands_speak_to_it(shared: Up) -> None:
         (("call", "{url}", "get_current_time", "--token", "{token}"), 1, ""),
         (("call", "{url}", "get_current_time", "x", "--token", "{token}"), 2, "key=value"),
         (("tools", "http://127.0.0.1:1/"), 3, "cannot be reached"),
-        (("tools", "nonsense"), 2, "is no endpoint"),
+        (("tools", "no/such/name"), 2, "is neither a URL nor the name of a server"),
     ],
     ids=["no token", "bad", "stranger", "path", "tool", "fails", "word", "nobody there", "no url"],
 )
