@@ -15,7 +15,7 @@ from ostiary_proxy import cuts, relay
 from ostiary_proxy.era import ONCE
 from ostiary_proxy.exchange import FORWARDED, NOT_HERE, Exchange, Headers, Refused, failed
 from ostiary_proxy.message import Rejection
-from ostiary_proxy.pool import CONNECT_SECONDS, Pool
+from ostiary_proxy.pool import Pool
 from ostiary_proxy.upstream import (
     BrokenError,
     Connection,
@@ -26,6 +26,9 @@ from ostiary_proxy.upstream import (
 from ostiary_proxy.watch import Watch
 
 MARGIN_SECONDS: Final = 60.0
+DIAL_SECONDS: Final = 2.0
+"""A pod takes a connection within milliseconds, however busy it is; an address that nobody has any
+more may swallow the try, and what waits for it goes to the next."""
 _PASSED: Final = frozenset(
     {
         b"accept",
@@ -57,7 +60,7 @@ def pool_from(own: str, address: str, port: int) -> Pool:
     async def dial(make: Callable[[], Connection]) -> Connection:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(DIAL_SECONDS):
                 _, made = await loop.create_connection(make, address, port, local_addr=(own, 0))
         except (OSError, TimeoutError) as err:
             raise UnreachableError from err

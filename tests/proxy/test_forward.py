@@ -1,21 +1,25 @@
 """One hop to a pod that misbehaves: what is repeated, what is not, and what travels."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from tests.proxy.peers.scripted import Reply, Scripted
 from tests.proxy.rig import PLANNER, Raw, Rig, rig, stdio
 from tests.proxy.test_recipe import initialize
 from tests.proxy.test_stdio import LEGACY
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ostiary_proxy import forward
 from ostiary_proxy import recipe as recipes
 from ostiary_proxy.listener import Listener, bind
 from ostiary_proxy.policy import Caller
 from ostiary_proxy.recipe import Owner
+from ostiary_proxy.upstream import UnreachableError
 
 OTHER_POD = "127.0.0.3"
 
@@ -53,6 +57,24 @@ async def two(sibling: Scripted | None) -> AsyncIterator[Two]:
             yield Two(made, raw, session_of(made))
         finally:
             await listener.close()
+
+
+async def test_an_address_that_swallows_the_try_costs_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As that of a pod does which is gone."""
+    monkeypatch.setattr(forward, "DIAL_SECONDS", 0.2)
+    with socket.socket() as deaf, socket.socket() as one, socket.socket() as other:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for filling in (one, other):
+            filling.setblocking(False)
+            filling.connect_ex(deaf.getsockname())
+        pool = forward.pool_from("127.0.0.1", *deaf.getsockname())
+
+        with pytest.raises(UnreachableError):
+            async with asyncio.timeout(4):
+                await pool.request(b"GET / HTTP/1.1\r\n\r\n", safe=True, seconds=60)
 
 
 def session_of(made: Rig) -> str:
