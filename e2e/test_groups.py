@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from e2e.cluster.paths import ROOT
 from e2e.cluster.plugin import NamespaceFactory
+from e2e.cluster.waiting import eventually
 from e2e.everyday import (
     ARGUMENTS,
     HEALTHY,
@@ -37,7 +38,16 @@ from e2e.groups import (
 from e2e.internet import HTTPS, PUBLIC, standing
 from e2e.reach import reached
 from e2e.samples import STDIO
-from e2e.world import World, condition, labelled, modern_call, url, walled_off
+from e2e.world import (
+    World,
+    accounts,
+    condition,
+    labelled,
+    modern_call,
+    policy,
+    url,
+    walled_off,
+)
 
 SECONDS: Final = 30
 
@@ -104,6 +114,35 @@ def test_each_member_has_a_way_of_its_own_untouched(everyday: Everyday) -> None:
 
         assert {tool["name"] for tool in seen["tools"]} == own_tools(everyday, alias)
         assert text_of(seen["results"]["echo"]) == TEXT
+
+
+def test_a_policy_on_the_group_narrows_what_the_members_policies_allow(
+    world: World, everyday: Everyday
+) -> None:
+    agents, caller, target = everyday.groups.namespace, everyday.caller, everyday.groups.url
+    token = caller.token(target)
+    ceiling = policy(agents, "narrow", NAME, [accounts([PLANNER])], tools=["echo*"])
+    ceiling["spec"]["targetRefs"][0]["kind"] = "MCPGroup"
+    ceiling["spec"]["rules"][0]["allow"]["servers"] = ["clock"]
+    world.kubectl.apply(ceiling)
+    try:
+        world.enforced(agents, "narrow")
+        listed = listing(caller, target, token).json()["result"]["tools"]
+        assert {tool["name"] for tool in listed} == {"clock_echo", "clock_echo_upper"}
+        for tool in ("clock_echo", "clock_add", "modern_echo"):
+            arguments = ARGUMENTS[tool.partition("_")[2]]
+            answer = modern_call(caller, target, tool, arguments, token)
+            assert ("result" in answer.json()) == (tool == "clock_echo"), answer
+    finally:
+        world.kubectl("-n", agents, "delete", "mcpaccesspolicies.ostiary.dev", "narrow")
+    everyday.groups.eventually(stands(**STANDING), SECONDS)
+    eventually(
+        lambda: (
+            "result" in modern_call(caller, target, "modern_echo", STDIO.arguments, token).json()
+        ),
+        seconds=SECONDS,
+        what="what the members' policies allow",
+    )
 
 
 def test_nobody_else_reaches_the_gateway_or_a_member(
