@@ -8,7 +8,7 @@ import pytest
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
 from tests.operator_api.installed import Launcher, Running, leads
-from tests.operator_api.manifests import Manifest, condition, says, server
+from tests.operator_api.manifests import API, Manifest, condition, says, server
 
 KIND = "httproutes.gateway.networking.k8s.io"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -208,6 +208,39 @@ def test_the_older_of_two_has_the_url_and_leaves_it_to_the_other(
     place.until_there("ingress")
     place.until_said("Accepted", "Accepted")
     assert place.section()["exposed"]["url"] == url
+
+
+def test_a_group_has_a_way_in_for_the_whole_and_for_each_member(
+    place: Place, kubectl: Kubectl
+) -> None:
+    place.kubectl.apply(
+        server(place.namespace),
+        {
+            "apiVersion": API,
+            "kind": "MCPGroup",
+            "metadata": {"name": "all", "namespace": place.namespace},
+            "spec": {
+                "members": [{"server": {"name": "time"}, "alias": "clock"}],
+                "expose": {"url": f"https://{place.host}/all", "allowFrom": [EDGE], "via": INGRESS},
+            },
+        },
+    )
+
+    ingress = place.until_there("ingress", "all-group")
+    paths = [it["path"] for it in ingress["spec"]["rules"][0]["http"]["paths"]]
+    assert paths[::2] == ["/all", "/all/servers/clock/mcp"]
+    eventually(
+        lambda: f"https://{place.host}/all" in place.section()["groups"][0]["audiences"],
+        seconds=30,
+        what="a member that takes tokens for the group's URL",
+    )
+    root = place.get("mcpgroup", "all")
+    assert root
+    assert ingress["metadata"]["ownerReferences"][0]["uid"] == root["metadata"]["uid"]
+    # The older has what lies below it, too.
+    place.expose(INGRESS, name="younger", url=f"https://{place.host}/all/servers/x/mcp")
+    said = place.until_said("Accepted", "URLTaken", "younger")
+    assert f"MCPGroup {place.namespace}/all" in said["message"]
 
 
 def test_an_ingress_of_somebody_elses_with_the_name_is_left_alone(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
-from .fields import AnnotationMap, DnsLabel, LabelSelector, Subdomain, label_keys
+from .fields import AnnotationMap, DnsLabel, LabelSelector, Subdomain, SubdomainOrNone, label_keys
 from .location import NAME, PORT
 from .network import IpBlock
 from .schema import ATOMIC, Part, Rule, at_least_one, exactly_one
@@ -38,7 +38,7 @@ class Gateway(Part):
     which namespaces and host names it takes. Required."""
     namespace: DnsLabel | None = None
     """Namespace of the Gateway. Default: that of this object."""
-    sectionName: Subdomain | None = None
+    sectionName: SubdomainOrNone | None = None
     """Name of one listener of the Gateway. Default: every listener that takes the host name."""
 
 
@@ -63,9 +63,9 @@ class IngressVia(Part):
         ),
     )
 
-    className: Subdomain | None = None
+    className: SubdomainOrNone | None = None
     """IngressClass. Default: the cluster's default class."""
-    tlsSecretName: Subdomain | None = None
+    tlsSecretName: SubdomainOrNone | None = None
     """Secret of type kubernetes.io/tls in this namespace, with the certificate for the host of
     `url`. Default: the controller's own certificate."""
     annotations: AnnotationMap = None

@@ -105,5 +105,6 @@ class EntryNetwork(Part):
 class From(Who):
     network: EntryNetwork | None = None
     """Where these callers connect from; it shapes the NetworkPolicy, and keeps an anonymous entry
-    from what a group's gateway sends. Default: serviceAccounts from their own namespaces, anonymous
-    from everywhere, all others from the server's namespace."""
+    from what a group's gateway sends and from what comes by spec.expose. Default: serviceAccounts
+    from their own namespaces, anonymous from everywhere, all others from the server's
+    namespace."""
