@@ -30,6 +30,11 @@ def settled(launcher: Launcher, kubectl: Kubectl, namespace: str) -> str:
             scheduling={"nodeSelector": {"disk": "ssd"}},
             podMetadata={"labels": {"team": "a"}, "annotations": {"note": "x"}},
             network={"egress": {"mode": "Unrestricted"}},
+            expose={
+                "url": f"https://{namespace}.example.com/web",
+                "allowFrom": [{"ipBlock": {"cidr": "192.0.2.0/24"}}],
+                "via": {"ingress": {"annotations": {"example.com/a": "b"}}},
+            },
             volumes=[
                 {"name": "c", "mountPath": "/c", "configMap": {"name": "cfg"}},
                 {"name": "e", "mountPath": "/e", "emptyDir": {"sizeLimit": "1Gi"}},
