@@ -209,9 +209,11 @@ def _look_whence(exchange: Exchange) -> None:
     """From outside the cluster everybody comes by one network, which tells nobody from others."""
     assert exchange.caller is not None
     assert exchange.endpoint is not None
-    if exchange.caller.kind == "anonymous" and is_outside(
-        exchange.headers, exchange.scope["path"], exchange.endpoint
-    ):
+    caller, path = exchange.caller, exchange.scope["path"]
+    # One that a gateway sent is known by that group, and ends with it.
+    if caller.kind != "anonymous" or caller.relayed:
+        return
+    if is_outside(exchange.headers, path, exchange.endpoint):
         exchange.caller = Caller.relayed_anonymous()
 
 
