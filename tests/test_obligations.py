@@ -1,8 +1,7 @@
 """Every numbered obligation of the protocol's design (protocol.md, 6) has a test that names it.
 
 A test names its numbers in a docstring or a comment, as `Obligation 27` or `Obligations 33, 51 and
-52`.  What is owed by groups of servers or by the identities of callers, and what is not met, stands
-here with its reason; a number that gets its test must leave these lists.
+52`.  What is not met stands here with its reason; a number that gets its test must leave that list.
 """
 
 import re
@@ -11,26 +10,9 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ALL: Final = frozenset(range(1, 67))
-_GROUPS: Final = "of an endpoint that stands for several servers, which there is none of yet"
-LATER: Final = {
-    14: f"`server/discover` merged: {_GROUPS}",
-    15: f"results of members of another era: {_GROUPS}",
-    32: f"which server asks: {_GROUPS}",
-    39: f"capabilities merged: {_GROUPS}",
-    41: f"instructions merged: {_GROUPS}",
-    42: f"cursors over several servers: {_GROUPS}",
-    43: f"partial failure: {_GROUPS}",
-    44: f"cache scope over several servers: {_GROUPS}",
-    45: f"tools that no HTTP client may see: {_GROUPS}",
-    46: f"prefixes of names: {_GROUPS}",
-    47: f"names and URIs that are rewritten: {_GROUPS}",
-    48: f"schemes of URIs that are rewritten: {_GROUPS}",
-    50: f"completion by the server that a reference names: {_GROUPS}",
-}
-"""Owned by a later piece of work."""
 NOT_MET: Final = {
     38: "a filter or policy that changes is in force at the next request, also for lists; but "
-    "clients are not told `list_changed` of it",
+    "a server's clients are not told `list_changed` of it; a group's are",
 }
 PARTLY: Final = {
     31: "`elicitation/complete` and `tasks/status` pass within an era without a test of their own",
@@ -51,7 +33,7 @@ def named() -> dict[int, set[str]]:
 
 
 def test_every_obligation_is_named_by_a_test() -> None:
-    missing = ALL - named().keys() - LATER.keys() - NOT_MET.keys()
+    missing = ALL - named().keys() - NOT_MET.keys()
 
     assert not missing, f"name these in the tests that show them: {sorted(missing)}"
 
@@ -61,7 +43,7 @@ def test_no_test_names_an_obligation_that_there_is_not() -> None:
 
 
 def test_what_has_its_test_is_not_said_to_lack_it() -> None:
-    assert not named().keys() & (LATER.keys() | NOT_MET.keys())
+    assert not named().keys() & NOT_MET.keys()
 
 
 def test_what_is_met_in_part_is_named() -> None:

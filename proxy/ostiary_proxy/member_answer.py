@@ -8,7 +8,7 @@ alias in its id, so that the answer finds its way back without anything being ke
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ostiary_proxy import group_outward
 from ostiary_proxy.exchange import Exchange, Refused, failed
@@ -21,6 +21,7 @@ from ostiary_proxy.relay import kept_headers, note, shown, whole
 from ostiary_proxy.sse import Decoder, TooLargeError
 from ostiary_proxy.upstream import BrokenError, SilentError
 
+MEMBER_KEY: Final = "ostiary.dev/server"
 SEPARATOR: Final = "|"
 """In a request's id, after the member's alias; no alias holds it."""
 SILENCE_SECONDS: Final = 3600.0
@@ -37,14 +38,32 @@ class Speech:
     names: GroupNames
 
     def response(self, method: str, data: Json) -> Json:
-        return group_outward.response(method, data, self.alias, self.names)
+        changed = group_outward.response(method, data, self.alias, self.names)
+        result = changed.get("result")
+        if self.names.sole is not None or not isinstance(result, dict):
+            return changed
+        asked = result.get("inputRequests")
+        if not isinstance(asked, dict):
+            return changed
+        marked = {key: self._marked(one) for key, one in asked.items()}
+        return {**changed, "result": {**result, "inputRequests": marked}}
 
     def said(self, data: Json) -> Json:
         """Its own request or notification; a request gets an id that names the member."""
         changed = group_outward.said(data, self.alias, self.names)
         if "id" not in data or "method" not in data:
             return changed
-        return {**changed, "id": outward_id(self.alias, data["id"])}
+        return {**self._marked(changed), "id": outward_id(self.alias, data["id"])}
+
+    def _marked(self, asked: Any) -> Any:
+        """A question to the client's user or model, with the member that asks it in `_meta`: the
+        client sees but the group (obligation 32)."""
+        params = asked.get("params", {}) if isinstance(asked, dict) else None
+        if not isinstance(params, dict):
+            return asked
+        meta = params.get("_meta")
+        kept = meta if isinstance(meta, dict) else {}
+        return {**asked, "params": {**params, "_meta": {**kept, MEMBER_KEY: self.alias}}}
 
 
 def outward_id(alias: str, ident: Id) -> str:

@@ -7,6 +7,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprec
 
 
 async def test_handshakes_tell_of_all_members() -> None:
+    """Obligations 14, 39 and 41."""
     async with both() as made:
         for mode in ("legacy", "auto"):
             async with made.client(mode) as client:

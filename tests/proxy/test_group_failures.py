@@ -65,12 +65,17 @@ async def check_good(gateway: Pod) -> None:
 
 
 async def test_a_member_whose_server_is_dead_is_told_of_and_missed_alone() -> None:
+    """Obligations 15, 43 and 44."""
     async with beside(None) as (_, gateway):
         await until(lambda: state(gateway, "odd") == "Unhealthy")
         await check_good(gateway)
         result = (await listed(gateway))["result"]
         assert result["_meta"]["ostiary.dev/members"] == {"odd": "Unhealthy"}
-        assert result["ttlMs"] == 0
+        assert (result["resultType"], result["ttlMs"], result["cacheScope"]) == (
+            "complete",
+            0,
+            "private",
+        )
         figures = gateway.proxy.runtime.metrics.text().decode()
         for alias, ready in (("good", "1.0"), ("odd", "0.0")):
             labels = f'member="{alias}",server="agents/everyday"'

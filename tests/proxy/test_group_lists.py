@@ -151,6 +151,7 @@ async def test_all_that_a_caller_may_see_can_be_searched() -> None:
 
 
 async def test_a_cursor_is_one_callers() -> None:
+    """Obligation 42."""
     door = Door([member("a")], {"a": tools(*numbered(0, 1001))})
     cursor = (await door.page(PLANNER))["nextCursor"]
     with pytest.raises(ListError, match=r"params\.cursor") as failed:

@@ -77,7 +77,7 @@ async def test_all_tools_are_in_one_list_and_each_call_comes_to_its_member(mode:
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_resources_and_prompts_bear_their_members_names(mode: str) -> None:
-    """protocol.md 47: in lists, templates, reads, links, completions."""
+    """Obligations 47, 48 and 50. protocol.md 47: in lists, templates, reads, links, completions."""
     async with both() as made, made.client(mode) as client:
         listed = {str(one.uri) for one in (await client.list_resources()).resources}
         templates = (await client.list_resource_templates()).resource_templates

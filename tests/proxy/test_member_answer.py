@@ -75,6 +75,7 @@ async def test_questions_bear_their_member_and_the_answer_is_last() -> None:
     assert (feed.last_id, feed.retry) == (b"e1", 0.05)
     assert orjson.loads(letters[0].data)["id"] == "a|5"
     assert letters[0].question == "a|5"
+    assert orjson.loads(letters[0].data)["params"] == {"_meta": {"ostiary.dev/server": "a"}}
     assert letters[1].last
     assert orjson.loads(letters[1].data)["result"]["content"][0]["uri"] == "a+memo:one"
 
@@ -97,3 +98,11 @@ async def test_what_is_no_json_is_passed_over() -> None:
     letters, feed = await read(b"data: nonsense\n\ndata: [1]\n\n", event({"id": 1, "result": {}}))
     assert feed.answered
     assert len(letters) == 1
+
+
+def test_a_stateless_question_says_which_member_asks() -> None:
+    """Obligation 32."""
+    asked = {"method": "elicitation/create", "params": {"message": "Which?", "_meta": {"k": 1}}}
+    answer = {"id": 1, "result": {"resultType": "input_required", "inputRequests": {"q": asked}}}
+    told = SPEECH.response("tools/call", answer)["result"]["inputRequests"]["q"]["params"]
+    assert told == {"message": "Which?", "_meta": {"k": 1, "ostiary.dev/server": "a"}}

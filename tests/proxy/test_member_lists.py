@@ -168,6 +168,7 @@ async def test_resources_go_by_their_uris() -> None:
 async def test_a_tool_whose_annotations_nobody_can_follow_is_no_modern_clients(
     profile: Profile,
 ) -> None:
+    """Obligation 45."""
     flawed = {"name": "bad", "inputSchema": {"properties": {"a": {"x-mcp-header": "no name"}}}}
     sound = {"name": "good", "inputSchema": {"properties": {"a": {"type": "string"}}}}
     names = ("good",) if profile.modern else ("bad", "good")

@@ -64,6 +64,7 @@ def test_a_name_that_can_be_had_as_it_is_keeps_its_letters(
 def test_two_things_never_get_one_name(
     naming: Naming, one: tuple[str, str], other: tuple[str, str], extra: str
 ) -> None:
+    """Obligation 46."""
     pairs = {one, other, (one[0], one[1] + extra), (other[0], extra + one[1])}
 
     assert len({join(naming, *pair) for pair in pairs}) == len(pairs)
