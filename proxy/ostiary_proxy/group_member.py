@@ -65,13 +65,15 @@ class GroupMember:
             self.link.pods.prune()
 
     async def _listen(self) -> None:
-        """Hear of changes; what was missed while nobody listened is looked up."""
+        """Hear of changes; what was missed while nobody listened is looked up.  A member that ends
+        the stream before it has said anything is asked less and less."""
         wait = FIRST_RETRY_SECONDS
         while True:
+            wait = min(wait * 2, REFRESH_SECONDS)
             try:
                 async for _ in self._asks.changes(BASE):
                     wait = FIRST_RETRY_SECONDS
                     self.look_again()
             except AskError:
-                wait = min(wait * 2, REFRESH_SECONDS)
+                pass
             await asyncio.sleep(wait)

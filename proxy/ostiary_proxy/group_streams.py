@@ -86,7 +86,7 @@ class GroupStreams:
             if status in (405, 501):
                 return
             last_id = feed.last_id or last_id
-            wait = FIRST_RETRY_SECONDS if status == 200 else min(wait * 2, LAST_RETRY_SECONDS)
+            wait = _wait(wait, feed)
             await asyncio.sleep(max(wait, min(feed.retry, LAST_RETRY_SECONDS)))
 
     async def _read(
@@ -187,7 +187,7 @@ class Subscribed:
             self._done(alias)
             if 400 <= status < 500:
                 return
-            wait = FIRST_RETRY_SECONDS if status == 200 else min(wait * 2, LAST_RETRY_SECONDS)
+            wait = _wait(wait, feed)
             await asyncio.sleep(wait)
 
     async def _read(self, alias: str, uris: tuple[str, ...], feed: Feed) -> int:
@@ -244,6 +244,11 @@ def _watch(exchange: Exchange, questions: "dict[Id, Watch] | None" = None) -> Wa
         holding=True,
         questions=questions,
     )
+
+
+def _wait(before: float, feed: Feed) -> float:
+    """Until a stream is opened again: longer and longer where nothing was said on it."""
+    return FIRST_RETRY_SECONDS if feed.heard else min(before * 2, LAST_RETRY_SECONDS)
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

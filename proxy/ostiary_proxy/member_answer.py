@@ -130,6 +130,8 @@ class Feed:
         self.retry = 0.0
         """Seconds after which the member wants to be asked again."""
         self.answered = False
+        self.heard = False
+        """Something was said at all."""
 
     async def read(self, answer: Answer) -> None:
         """Until its end, or the final response."""
@@ -144,6 +146,7 @@ class Feed:
                     if event.retry is not None:
                         self.retry = int(event.retry[:9]) / 1000
                     if event.data:
+                        self.heard = True
                         self._take(event.data)
         except (BrokenError, SilentError, TooLargeError):
             return
