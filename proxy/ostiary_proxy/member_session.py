@@ -29,6 +29,9 @@ HEAR_SECONDS: Final = 1.0
 TELL_SECONDS: Final = 10.0
 """How long a member may take at least over a handshake, and over what it is told again: its process
 may be starting, and what waits for the session may have longer."""
+BEGINNINGS: Final = 3
+"""How often one request begins a session anew: while pods come and go, the one that it was begun at
+may not be the one that is asked next."""
 _OWN_ID: Final = "ostiary"
 
 
@@ -94,14 +97,15 @@ class Sitting:
         """Within the session, which is begun where it has to be; `member_link`'s errors."""
         if not self._seat.begun:
             await self._begin(self._seat.epoch, seconds)
-        epoch = self._seat.epoch
-        answer = await self._send(body, seconds, verb, safe=safe, more=more)
-        if answer.status == 404:
+        for _ in range(BEGINNINGS):
+            epoch = self._seat.epoch
+            answer = await self._send(body, seconds, verb, safe=safe, more=more)
+            if answer.status != 404:
+                return answer
             # Nothing was carried out there, for the member does not know the session (any more).
             answer.close()
             await self._begin(epoch, seconds)
-            answer = await self._send(body, seconds, verb, safe=safe, more=more)
-        return answer
+        return await self._send(body, seconds, verb, safe=safe, more=more)
 
     async def _send(
         self, body: bytes, seconds: float, verb: str, *, safe: bool, more: Headers = ()

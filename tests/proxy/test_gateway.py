@@ -1,7 +1,7 @@
 """A gateway and its members' pods as proxies of their own: sessions, replicas, and pods that go."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.proxy.test_bridge import ALL
 from tests.proxy.test_group_service import said
 
 from ostiary_proxy import config, member_session
+from ostiary_proxy.member_pods import MemberPods
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
@@ -110,6 +111,27 @@ async def test_a_pod_whose_server_has_not_come_up_gets_no_call_while_another_is_
                 while '"NotReady"' not in starting.audit.read_text():
                     answer = await echo(raw, await begin(raw))
                     assert answer.json()["result"]["content"][0]["text"] == "hello", answer.text
+
+
+async def test_a_session_begins_again_where_it_is_asked_for_however_pods_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One pod begins it, and before the next word another one comes up that it now belongs to."""
+    async with two() as (made, gateway):
+        one = made.of_server("clock")[0].address
+        other = (await made.again("clock")).address
+        async with pods.raw(gateway.url) as raw:
+            session = await begin(raw)
+            # of each beginning: the handshake, its end, and the call
+            order = iter([one, one, other, one, one, other])
+
+            async def choose(self: MemberPods, key: bytes, but: Collection[str] = ()) -> str:
+                return next(order, other) if key else one
+
+            monkeypatch.setattr(MemberPods, "choose", choose)
+            answer = await echo(raw, session)
+            assert answer.json()["result"]["content"][0]["text"] == "hello", answer.text
+            assert next(order, "") == ""
 
 
 async def test_a_session_may_take_its_time_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
