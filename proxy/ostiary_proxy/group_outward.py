@@ -4,7 +4,7 @@ Only the places that name a tool, a prompt or a resource are rewritten (protocol
 and structured content are the server's own words, and what no revision knows passes as it came.
 Nothing is changed in place, and what needs no change is the very object that came: then the bytes
 that came may be sent on.  What has the wrong type where a name should be stays so; in a list such
-an item is left out, as is a tool or prompt whose name an earlier member has.
+an item is left out, as is a tool or prompt whose name another member has too.
 """
 
 from collections.abc import Callable

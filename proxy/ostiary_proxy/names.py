@@ -51,22 +51,28 @@ def _hash(alias: str, name: str) -> str:
 class Directory:
     """All tools, or all prompts, of a group.
 
-    No two things share a name: where they would, the member that comes first keeps it, the other
-    one's is left out and told of.
+    No two things share a name: where they would, neither has it, and both are told of.  Whoever
+    comes later could else take a name that clients know as another's.
     """
 
     def __init__(self, naming: Naming, listed: Iterable[tuple[str, Iterable[str]]]) -> None:
         """`listed`: each member's alias with its own names, in the group's order."""
         self._naming = naming
         self._aliases: dict[str, None] = {}
-        self._owners: dict[str, Owned] = {}
-        lost: dict[str, dict[str, None]] = {}
+        self._owners: dict[str, Owned | None] = {}
+        """None: several would have it."""
+        known_as: dict[Owned, str] = {}
         for alias, names in listed:
             self._aliases[alias] = None
             for name in names:
                 mine = Owned(alias, name)
-                if self._owners.setdefault(join(naming, alias, name), mine) != mine:
-                    lost.setdefault(alias, {})[name] = None
+                shown = known_as[mine] = join(naming, alias, name)
+                if self._owners.setdefault(shown, mine) != mine:
+                    self._owners[shown] = None
+        lost: dict[str, list[str]] = {}
+        for (alias, name), shown in known_as.items():
+            if self._owners[shown] is None:
+                lost.setdefault(alias, []).append(name)
         self.conflicts: Mapping[str, tuple[str, ...]] = MappingProxyType(
             {alias: tuple(names) for alias, names in lost.items()}
         )
@@ -76,25 +82,23 @@ class Directory:
         """The only member, under its own names: what it does not list is its own all the same."""
 
     def shown(self, alias: str, name: str) -> str | None:
-        """None: it is another's name at this group, or (with Never) in nobody's list."""
+        """None: another would have the name as well, or (with Never) it is in nobody's list."""
         if alias not in self._aliases:
             return None
         if self._sole is not None:
             return name
         known_as = join(self._naming, alias, name)
-        owner = self._owners.get(known_as)
-        if owner is None:
+        if known_as not in self._owners:
             return None if self._naming.mode == "Never" else known_as
-        return known_as if owner == (alias, name) else None
+        return known_as if self._owners[known_as] == (alias, name) else None
 
     def find(self, shown: str) -> Owned | None:
         """Whose it is.  A tool that its member does not list is found by its prefix, unless its
         name had to be shortened: a hash says nothing of what it was made from."""
         if self._sole is not None:
             return Owned(self._sole, shown)
-        owner = self._owners.get(shown)
-        if owner is not None or self._naming.mode == "Never":
-            return owner
+        if shown in self._owners or self._naming.mode == "Never":
+            return self._owners.get(shown)
         alias, separator, name = shown.partition(self._naming.separator)
         if not separator or alias not in self._aliases:
             return None

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ostiary_proxy.group_shapes import ALIAS_PATTERN, Naming
-from ostiary_proxy.names import HASH_DIGITS, Directory, Owned, join
+from ostiary_proxy.names import HASH_DIGITS, Directory, join
 
 ALIASES = st.from_regex(ALIAS_PATTERN, fullmatch=True).filter(lambda text: len(text) <= 54)
 USABLE = st.text(alphabet="abzAZ09_.-", max_size=60)
@@ -129,15 +129,32 @@ def test_names_stay_when_other_members_come_and_go(
     ]
 
 
-def test_the_member_that_comes_first_keeps_a_name() -> None:
+def test_a_name_that_two_members_have_is_neithers() -> None:
     listed = [("a", ["x", "y", "y"]), ("b", ["z", "y", "x", "y"]), ("c", [])]
 
     directory = Directory(NEVER, listed)
 
-    assert directory.conflicts == {"b": ("y", "x")}
-    assert directory.find("y") == Owned("a", "y")
+    assert directory.conflicts == {"a": ("x", "y"), "b": ("y", "x")}
+    assert directory.find("y") is None
+    assert directory.shown("a", "y") is None
     assert directory.shown("b", "y") is None
     assert directory.shown("b", "z") == "z"
+
+
+@given(listed=LISTED, alias=ALIASES, names=st.lists(NAMES, max_size=4))
+def test_who_comes_takes_nobodys_name(
+    listed: dict[str, list[str]], alias: str, names: list[str]
+) -> None:
+    """Without prefixes a name may become nobody's, and never another's."""
+    listed = {"own": [], "other": [], **listed}
+    listed.pop(alias, None)
+    before = Directory(NEVER, listed.items())
+    for after in (
+        Directory(NEVER, [(alias, names), *listed.items()]),
+        Directory(NEVER, [*listed.items(), (alias, names)]),
+    ):
+        for name in {name for several in listed.values() for name in several}:
+            assert after.find(name) in (None, before.find(name)) or before.find(name) is None
 
 
 def test_an_alias_that_had_to_be_cut_is_not_taken_by_its_namesake() -> None:

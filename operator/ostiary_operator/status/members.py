@@ -98,7 +98,7 @@ def _message(reports: list[MemberReport], shown: MemberReport, ready: int) -> st
         names = ", ".join(shown.conflicts[:_MOST_SAID])
         more = len(shown.conflicts) - _MOST_SAID
         rest = f" and {more} more" if more > 0 else ""
-        said.append(f"left out, for another member has the name already: {names}{rest}")
+        said.append(f"left out, for another member has the name too: {names}{rest}")
     return "; ".join(said)
 
 

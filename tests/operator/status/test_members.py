@@ -60,7 +60,7 @@ def test_names_that_another_member_has_are_told() -> None:
     found = one(watched(told(ready(conflicts=("now", "then")))))
 
     assert found.state == "Ready"
-    assert found.message == "left out, for another member has the name already: now, then"
+    assert found.message == "left out, for another member has the name too: now, then"
 
 
 def test_of_many_such_names_some_are_told() -> None:
