@@ -17,7 +17,7 @@ from ostiary_proxy.group_member import GroupMember
 from ostiary_proxy.group_names import GroupNames, group_names
 from ostiary_proxy.group_places import GroupPlaces
 from ostiary_proxy.group_shapes import GroupBackend, Member
-from ostiary_proxy.member_asks import Identity, MemberAsks
+from ostiary_proxy.member_asks import REFUSED, Identity, MemberAsks
 from ostiary_proxy.member_link import MemberLink
 from ostiary_proxy.member_lists import BASE, MemberLists, Profile
 from ostiary_proxy.pins import Book
@@ -26,6 +26,8 @@ from ostiary_proxy.runtime import Endpoint
 _log: Final = logging.getLogger("ostiary.gateway")
 COLD_SECONDS: Final = 3.0
 """A list waits this long for members that were never heard of; others are not waited for."""
+INTRODUCED_SECONDS: Final = 40.0
+"""Resolvers of a cluster keep an answer for half a minute."""
 CHANGED: Final = frozenset({"tools", "prompts", "resources"})
 Spawn = Callable[[Coroutine[object, object, None]], "asyncio.Task[None]"]
 
@@ -55,6 +57,7 @@ class Gateway:
         """By uid and place."""
         self._following: dict[str, asyncio.Task[None]] = {}
         self._follows = False
+        self._born = clock()
         self._states: dict[str, str] = {}
         self._endpoint: Endpoint | None = None
         self._named_by: object = None
@@ -141,11 +144,23 @@ class Gateway:
 
     # what they have
 
-    async def warm(self) -> None:
-        """Wait until each member was heard of once, or has been waited for long enough."""
-        if not self._warm:
-            await self.lists(BASE)
-            self._warm = True
+    @property
+    def introduced(self) -> bool:
+        """It need not be waited for: no member refuses it as one whose address it does not know
+        yet, which takes as long as names are remembered, and some member has told of itself."""
+        known = [one.catalogue for one in self.members]
+        if not known or self._clock() - self._born > INTRODUCED_SECONDS:
+            return True
+        if any(one.reason == REFUSED for one in known):
+            return False
+        return any(one.state != "Waiting" for one in known)
+
+    async def warm(self, alias: str | None = None) -> None:
+        """Wait until each member, or that one, was heard of once or waited for long enough."""
+        if self._warm:
+            return
+        await self.lists(BASE, None if alias is None else (alias,))
+        self._warm = alias is None
 
     async def lists(self, profile: Profile, aliases: Sequence[str] | None = None) -> list[Listed]:
         """Of these members, or of all."""

@@ -48,8 +48,8 @@ class GroupFront:
 
     @property
     def answered_once(self) -> bool:
-        """It answers as soon as it is there, whatever its members do."""
-        return True
+        """It answers whatever its members do, once they have had time to know it."""
+        return self._gateway.introduced
 
     @property
     def reported(self) -> bool:
@@ -75,9 +75,10 @@ class GroupFront:
             self._service.close()
 
     async def known(self, exchange: Exchange) -> None:
-        """Before anything is decided on a name: whose it is must be known."""
-        await self._gateway.warm()
+        """Before anything is decided on a name: whose it is must be known.  Where the name itself
+        says so, no other member is waited for."""
         turn(exchange)
+        await self._gateway.warm(self._service.alias_of(exchange))
 
     def recheck(self, endpoint: Endpoint) -> Iterator[tuple[Target, ...]]:
         """A group holds nothing for a caller that is not open here."""

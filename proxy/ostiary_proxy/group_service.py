@@ -82,6 +82,14 @@ class GroupService:
         else:
             await self._legacy(exchange)
 
+    def alias_of(self, exchange: Exchange) -> str | None:
+        """Whose the thing is that it names, as far as that is known."""
+        message = exchange.message
+        if message is None:
+            return None
+        routed = route(message.method, message.params, self._names)
+        return routed.alias if isinstance(routed, Routed) else None
+
     def write_headers(self, exchange: Exchange) -> None:
         """Those that repeat arguments, made of the tool's schema as its member lists it."""
         message = exchange.message

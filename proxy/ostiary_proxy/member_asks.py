@@ -25,6 +25,8 @@ from ostiary_proxy.upstream import UpstreamError
 ASK_SECONDS: Final = 10.0
 """How long a member may take over one question."""
 LISTEN_SECONDS: Final = 3600.0
+REFUSED: Final = "TokenRefused"
+"""Reason of a member that does not take this gateway for one of its groups'."""
 Identity = Callable[[], Headers]
 """The headers that say who asks."""
 _IDENT: Final = "ostiary"
@@ -129,7 +131,7 @@ class MemberAsks:
     def _read(self, answer: Answer, raw: bytes, method: str) -> Json:
         if answer.status in (401, 403):
             why = "It does not take this gateway's token: does it (still) consent to this group?"
-            raise AskError("TokenRefused", why)
+            raise AskError(REFUSED, why)
         found = _event(raw) if is_stream(answer.connection) else decode(raw) if raw else None
         if not isinstance(found, dict) or ("result" not in found and "error" not in found):
             why = f"It answers {method} with HTTP {answer.status}, and no JSON-RPC."
