@@ -95,8 +95,13 @@ def state_of(report: ServerReport | None) -> str:
 def sentence(report: ServerReport) -> str:
     """Of a change: what it is now, and why."""
     state = state_of(report)
-    lost = "; ".join(f"{it.alias}: {it.message}" for it in report.members if it.message)
-    why = "".join(f": {it}" for it in (report.message, lost) if it)
+    lost = [f"{it.alias}: {it.message}" for it in report.members if it.message]
+    lost += [
+        f"{it.alias}: left out, for another member has the name too: {', '.join(it.conflicts)}"
+        for it in report.members
+        if it.conflicts
+    ]
+    why = "".join(f": {one_line(it)}" for it in (report.message, "; ".join(lost)) if it)
     return f"{report.kind} {report.namespace}/{report.name}: {state}{why}"
 
 

@@ -8,7 +8,15 @@ import pytest
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.waiting import eventually
 from tests.operator_api.installed import Launcher, Running, leads
-from tests.operator_api.manifests import API, Manifest, condition, says, server
+from tests.operator_api.manifests import (
+    API,
+    Manifest,
+    condition,
+    group,
+    member,
+    says,
+    server,
+)
 
 KIND = "httproutes.gateway.networking.k8s.io"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -131,6 +139,21 @@ def test_document_wall_and_status_follow_the_spec(place: Place, kubectl: Kubectl
     # Which is written last.
     assert "exposed" not in place.section()
     assert EDGE not in place.until_there("networkpolicy")["spec"]["ingress"][0]["from"]
+
+
+def test_the_status_of_an_exposed_group_is_written(place: Place, kubectl: Kubectl) -> None:
+    """The API server refuses a status with a field that the CRD does not have, all of it."""
+    kubectl.apply(server(place.namespace))
+    kubectl.apply(group(place.namespace, member(place.namespace), expose={"url": place.url}))
+
+    eventually(
+        lambda: (
+            (place.get("mcpgroup", "everyday") or {}).get("status", {}).get("exposedURL")
+            == place.url
+        ),
+        seconds=30,
+        what="exposedURL of the group",
+    )
 
 
 def test_without_the_gateway_api_it_is_said_and_the_route_comes_with_it(

@@ -133,6 +133,8 @@ class MCPGroupStatus(Part):
     """Generation of the object that this status speaks of."""
     url: Annotated[str, Field(max_length=512)] | None = None
     """Where clients inside the cluster reach the group."""
+    exposedURL: Annotated[str, Field(max_length=512)] | None = None
+    """Where clients outside the cluster do: `spec.expose.url`, unless an older object has it."""
     servers: Word | None = None
     """How many of the members are Ready."""
     members: Annotated[
