@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ostiary_proxy.group_shapes import GroupBackend
 from ostiary_proxy.names import Directory, Owned
+from ostiary_proxy.tool_search import TOOLS
 from ostiary_proxy.uris import UriNaming, uri_naming
 
 
@@ -45,8 +46,9 @@ def group_names(
     """`tools` and `prompts`: by alias, what each member lists under its own names; a member that
     was never heard of has none."""
     aliases = [member.alias for member in group.members]
+    ours = TOOLS if group.discovery == "Search" else ()
     return GroupNames(
-        tools=Directory(group.naming, [(one, tools.get(one, ())) for one in aliases]),
+        tools=Directory(group.naming, [(one, tools.get(one, ())) for one in aliases], ours),
         prompts=Directory(group.naming, [(one, prompts.get(one, ())) for one in aliases]),
         uris=uri_naming(group),
     )

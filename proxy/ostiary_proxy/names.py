@@ -55,12 +55,18 @@ class Directory:
     comes later could else take a name that clients know as another's.
     """
 
-    def __init__(self, naming: Naming, listed: Iterable[tuple[str, Iterable[str]]]) -> None:
-        """`listed`: each member's alias with its own names, in the group's order."""
+    def __init__(
+        self,
+        naming: Naming,
+        listed: Iterable[tuple[str, Iterable[str]]],
+        reserved: Iterable[str] = (),
+    ) -> None:
+        """`listed`: each member's alias with its own names, in the group's order; `reserved`: what
+        the group has itself."""
         self._naming = naming
         self._aliases: dict[str, None] = {}
-        self._owners: dict[str, Owned | None] = {}
-        """None: several would have it."""
+        self._owners: dict[str, Owned | None] = dict.fromkeys(reserved)
+        """None: several would have it, or the group has."""
         known_as: dict[Owned, str] = {}
         for alias, names in listed:
             self._aliases[alias] = None

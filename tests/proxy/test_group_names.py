@@ -3,7 +3,7 @@
 import pytest
 
 from ostiary_proxy.group_names import GroupNames, group_names
-from ostiary_proxy.group_shapes import GroupBackend
+from ostiary_proxy.group_shapes import GroupBackend, Member
 
 
 def named(mode: str, *aliases: str) -> GroupNames:
@@ -51,3 +51,18 @@ def test_a_single_member_under_its_own_names_has_whatever_is_asked_for() -> None
     assert names.place("prompt", "unlisted") == ("a", "unlisted")
     assert names.place("resource", "memo:x") == ("a", "memo:x")
     assert named("Always", "a").sole is None
+
+
+def test_the_two_tools_of_a_search_are_no_members() -> None:
+    """A member's tool of such a name would be found and could not be called."""
+    members = tuple(
+        Member(alias=alias, namespace="tools", name=alias, uid=alias) for alias in ("find", "b")
+    )
+    listed = {"find": ["tools", "other"], "b": []}
+    group = GroupBackend(members=members, discovery="Search")
+    names = group_names(group, listed, {})
+    assert names.tools.conflicts == {"find": ("tools",)}
+    assert names.tools.shown("find", "tools") is None
+    assert names.tools.find("find_tools") is None
+    plain = group_names(GroupBackend(members=members), listed, {})
+    assert plain.tools.find("find_tools") == ("find", "tools")
