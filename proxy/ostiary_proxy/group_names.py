@@ -7,9 +7,8 @@ How single names are made is `names`' and `uris`' business, where they stand in 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ostiary_proxy.group_shapes import GroupBackend
+from ostiary_proxy.group_shapes import SEARCH_TOOLS, GroupBackend
 from ostiary_proxy.names import Directory, Owned
-from ostiary_proxy.tool_search import TOOLS
 from ostiary_proxy.uris import UriNaming, uri_naming
 
 
@@ -46,7 +45,7 @@ def group_names(
     """`tools` and `prompts`: by alias, what each member lists under its own names; a member that
     was never heard of has none."""
     aliases = [member.alias for member in group.members]
-    ours = TOOLS if group.discovery == "Search" else ()
+    ours = SEARCH_TOOLS if group.discovery == "Search" else ()
     return GroupNames(
         tools=Directory(group.naming, [(one, tools.get(one, ())) for one in aliases], ours),
         prompts=Directory(group.naming, [(one, prompts.get(one, ())) for one in aliases]),

@@ -6,9 +6,10 @@ policies, limits and the audit see the tool itself.  `find_tools` shows what its
 
 from ostiary_proxy.config import GroupBackend
 from ostiary_proxy.exchange import Exchange
+from ostiary_proxy.group_shapes import CALL, FIND, SEARCH_TOOLS
 from ostiary_proxy.message import Json, Message, encode
 from ostiary_proxy.policy import Target
-from ostiary_proxy.tool_search import CALL, FIND, TOOLS, unwrap
+from ostiary_proxy.tool_search import unwrap
 
 
 def searches(exchange: Exchange) -> bool:
@@ -20,7 +21,7 @@ def searches(exchange: Exchange) -> bool:
 
 def is_meta(message: Message) -> bool:
     """A call of one of the two, as far as nothing else has been made of it."""
-    return message.method == "tools/call" and message.params.get("name") in TOOLS
+    return message.method == "tools/call" and message.params.get("name") in SEARCH_TOOLS
 
 
 def turn(exchange: Exchange) -> None:

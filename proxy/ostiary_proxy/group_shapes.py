@@ -4,13 +4,17 @@ and what a member knows of the groups that it consents to.
 Shapes only: no files, no clock, no decisions.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from ostiary_proxy.policy_shapes import Policy, ToolFilter
 from ostiary_proxy.shape import Shape
 
+FIND: Final = "find_tools"
+CALL: Final = "call_tool"
+SEARCH_TOOLS: Final = frozenset({FIND, CALL})
+"""Of a group with `discovery: Search`: no member's tool is called so."""
 ALIAS_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 """No underscore and no dot: the first separator of a prefixed name ends the alias."""
 

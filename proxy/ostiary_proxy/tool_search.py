@@ -13,11 +13,11 @@ from heapq import nsmallest
 from math import log
 from typing import Final, NamedTuple
 
+from ostiary_proxy.group_shapes import CALL as CALL
+from ostiary_proxy.group_shapes import FIND as FIND
+from ostiary_proxy.group_shapes import SEARCH_TOOLS as TOOLS
 from ostiary_proxy.message import Json
 
-FIND: Final = "find_tools"
-CALL: Final = "call_tool"
-TOOLS: Final = frozenset({FIND, CALL})
 LIMIT: Final = 10
 """Tools in one answer, where the query does not say."""
 MOST: Final = 50
