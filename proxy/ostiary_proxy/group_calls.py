@@ -177,23 +177,30 @@ class GroupCalls:
     async def _feed(
         self, exchange: Exchange, answer: Answer, feed: Feed, attendance: Attendance | None
     ) -> None:
-        """To the final response; a stream that a legacy member ends before is taken up again."""
+        """To the final response, or the end of it: whoever waits for it is told either way."""
+        try:
+            await self._fed(exchange, answer, feed, attendance)
+        finally:
+            feed.end()
+
+    async def _fed(
+        self, exchange: Exchange, answer: Answer, feed: Feed, attendance: Attendance | None
+    ) -> None:
+        """A stream that a legacy member ends before the response is taken up again."""
         for _ in range(RESUMES):
             await feed.read(answer)
             if feed.answered or feed.last_id is None or attendance is None:
-                break
+                return
             await pause(feed.retry)
-            link = self.link(feed.alias)
             more = ((LAST_EVENT, feed.last_id),)
             errand = Errand((*travelling(exchange.headers), *more), verb="GET", key=attendance.key)
             try:
-                answer = await link.send(errand, _seconds(exchange))
-            except UpstreamError:
-                break
+                answer = await self.link(feed.alias).send(errand, _seconds(exchange))
+            except (UpstreamError, Refused):
+                return
             if not is_stream(answer.connection):
                 answer.close()
-                break
-        feed.end()
+                return
 
     async def _give_up(
         self, exchange: Exchange, attendance: Attendance, speech: Speech, body: bytes

@@ -21,7 +21,8 @@ def searches(exchange: Exchange) -> bool:
 
 def is_meta(message: Message) -> bool:
     """A call of one of the two, as far as nothing else has been made of it."""
-    return message.method == "tools/call" and message.params.get("name") in SEARCH_TOOLS
+    name = message.params.get("name")
+    return message.method == "tools/call" and isinstance(name, str) and name in SEARCH_TOOLS
 
 
 def turn(exchange: Exchange) -> None:

@@ -19,7 +19,6 @@ from ostiary_proxy.group_names import GroupNames
 from ostiary_proxy.group_places import GroupPlaces
 from ostiary_proxy.group_search import is_meta, searches
 from ostiary_proxy.group_streams import GroupStreams
-from ostiary_proxy.legacy import LEVELS
 from ostiary_proxy.member_answer import Speech, inward_id
 from ostiary_proxy.member_lists import Profile
 from ostiary_proxy.member_session import Attendance
@@ -35,6 +34,7 @@ from ostiary_proxy.open_streams import only_post
 from ostiary_proxy.recipe import Owner
 from ostiary_proxy.runtime import Endpoint
 from ostiary_proxy.session import Session, Sessions, begun, found, missing_session
+from ostiary_proxy.to_legacy import LEVELS
 
 _QUIET: Final = frozenset({"notifications/initialized"})
 

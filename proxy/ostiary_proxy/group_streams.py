@@ -64,16 +64,19 @@ class GroupStreams:
             await _end(following)
 
     async def _follow(self, exchange: Exchange, attendance: Attendance, mailbox: Mailbox) -> None:
-        """A stream of each member at which the session has begun."""
-        async with asyncio.TaskGroup() as tasks:
-            seen: set[str] = set()
+        """A stream of each member at which the session has begun; none ends with another's."""
+        hearing: dict[str, asyncio.Task[None]] = {}
+        try:
             while True:
                 attendance.news.clear()
                 begun = {alias for alias, seat in attendance.seats.items() if seat.begun}
-                for alias in begun - seen:
-                    seen.add(alias)
-                    tasks.create_task(self._hear(exchange, attendance, mailbox, alias))
+                for alias in begun - hearing.keys():
+                    work = self._hear(exchange, attendance, mailbox, alias)
+                    hearing[alias] = self._spawn(work)
                 await attendance.news.wait()
+        finally:
+            for task in hearing.values():
+                await _end(task)
 
     async def _hear(
         self, exchange: Exchange, attendance: Attendance, mailbox: Mailbox, alias: str
@@ -218,7 +221,8 @@ class Subscribed:
         params = data.get("params")
         told = params.get("notifications") if isinstance(params, dict) else None
         uris = told.get(SUBSCRIPTIONS) if isinstance(told, dict) else None
-        self._honoured[alias] = [uri for uri in uris or () if isinstance(uri, str)]
+        listed = uris if isinstance(uris, list) else ()
+        self._honoured[alias] = [uri for uri in listed if isinstance(uri, str)]
         self._done(alias)
         return None
 

@@ -226,7 +226,8 @@ class ModernPipe(HttpPipe):
         if data.get("method") == CANCELLED:
             # Over HTTP the closed stream is the cancellation (27): nothing is posted.
             self._stop(data)
-        else:
+        elif "method" in data:
+            # A modern backend asks nothing, and takes no answer.
             super()._write(data, line)
 
     def _headers(self, data: Json) -> Headers:

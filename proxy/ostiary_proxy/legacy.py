@@ -40,11 +40,9 @@ from ostiary_proxy.session import (
     unknown_session,
 )
 from ostiary_proxy.stdio import deliver
+from ostiary_proxy.to_legacy import LEVELS
 from ostiary_proxy.watch import Watch
 
-LEVELS: Final = frozenset(
-    {"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
-)
 ID_IN_USE: Final = Rejection(
     400, INVALID_REQUEST, "A request with this id is still running.", reason="IdInUse"
 )

@@ -1,6 +1,7 @@
 """A member's answer on its way to a group's client: under the group's names, with the group's ids.
 
-JSON stays JSON; its bytes are passed unread where nothing in them can be a name of the member's.
+JSON stays JSON; its bytes are passed as they came where nothing in them can be a name of the
+member's, and it answers what was asked.
 An event stream is taken apart and written anew.  What a member asks the client bears the member's
 alias in its id, so that the answer finds its way back without anything being kept.
 """
@@ -16,7 +17,7 @@ from ostiary_proxy.group_names import GroupNames
 from ostiary_proxy.lines import Exit
 from ostiary_proxy.mailbox import Letter, Mailbox
 from ostiary_proxy.member_link import Answer
-from ostiary_proxy.message import Id, Json, Rejection, decode, encode
+from ostiary_proxy.message import Id, Json, Message, Rejection, decode, encode
 from ostiary_proxy.relay import kept_headers, note, shown, whole
 from ostiary_proxy.sse import Decoder, TooLargeError
 from ostiary_proxy.upstream import BrokenError, SilentError
@@ -26,8 +27,9 @@ SEPARATOR: Final = "|"
 """In a request's id, after the member's alias; no alias holds it."""
 SILENCE_SECONDS: Final = 3600.0
 """Patience is the reader's business (`watch`); this only ends what nobody reads any more."""
-_MARKS: Final = (b"uri", b"Uri", b"inputRequests")
-"""What every place has that is rewritten in an answer that is no list."""
+_MARKS: Final = (b"uri", b"Uri", b"inputRequests", b"\\u00")
+"""What every place has that is rewritten in an answer that is no list; any of its letters may be
+written as an escape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,33 @@ async def json_answer(exchange: Exchange, answer: Answer, speech: Speech, second
     if body and not kind.startswith(b"application/json"):
         why = f"The answer of {speech.alias} is neither JSON nor an event stream."
         raise Refused(failed(502, why, "NotMCP"))
-    method = "" if message is None else message.method
-    if body and speech.names.sole is None and any(mark in body for mark in _MARKS):
-        data = decode(body)
-        if not isinstance(data, dict):
-            raise Refused(failed(502, f"The answer of {speech.alias} is not JSON.", "NotMCP"))
-        changed = speech.response(method, data)
-        body = body if changed is data else encode(changed)
+    if message is not None and message.kind == "request" and speech.names.sole is None:
+        legacy = exchange.spoken is None or exchange.spoken.era == "legacy"
+        if status == 404 and legacy:
+            # To the client it would say that its session with the whole group is gone.
+            why = f"{speech.alias} does not keep this client's session."
+            raise Refused(failed(502, why, "NoSession"))
+        body = translated(body, message, speech)
     await exchange.reply(status, shown(exchange, body), kept_headers(answer.connection))
+
+
+def translated(body: bytes, message: Message, speech: Speech) -> bytes:
+    """The answer to this request, and to no other: by its id the client would take it for what
+    another member was asked.  Raises Refused."""
+    data = decode(body)
+    if not isinstance(data, dict):
+        raise Refused(failed(502, f"The answer of {speech.alias} is not JSON.", "NotMCP"))
+    changed = data
+    if data.get("id") != message.id or type(data["id"]) is not type(message.id):
+        if "error" not in data:
+            why = f"{speech.alias} answered another request than it was asked."
+            raise Refused(failed(502, why, "NotMCP"))
+        # Servers that could not read a request say so under ids of their own.
+        changed = {**data, "id": message.id}
+    if any(mark in body for mark in _MARKS):
+        # Written anew, so that no key that another parser would find is left.
+        return encode(speech.response(message.method, changed))
+    return body if changed is data else encode(changed)
 
 
 def refused_by(alias: str) -> Rejection:
@@ -167,7 +188,8 @@ class Feed:
         if not isinstance(data, dict):
             return
         if "method" in data:
-            self._say(data)
+            if isinstance(data["method"], str):
+                self._say(data)
         elif self._method and data.get("id") == self._ident and self._is_of_type(data["id"]):
             self.answered = True
             changed = self._speech.response(self._method, data)

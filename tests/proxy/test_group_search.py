@@ -95,3 +95,11 @@ async def test_a_group_without_search_has_no_such_tools() -> None:
         for tool in ("find_tools", "call_tool"):
             with pytest.raises(MCPError):
                 await client.call_tool(tool, {"query": "echo", "name": "legacy_echo"})
+
+
+@pytest.mark.parametrize("name", [[], {}, None, 7])
+async def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
+    async with searched() as made, made.raw() as raw:
+        session = {"mcp_session_id": (await raw.initialize()).headers["mcp-session-id"]}
+        answer = await raw.legacy("tools/call", headers=session, name=name, arguments={})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32602)

@@ -100,3 +100,11 @@ async def test_resources_and_prompts_bear_their_members_names(mode: str) -> None
     assert str(sung.content[1].uri) == "legacy+memo:one"  # type: ignore[union-attr]
     assert prompt.messages[0].content.text == "Hello"  # type: ignore[union-attr]
     assert completed.completion.values == ["Anna"]
+
+
+@pytest.mark.parametrize("level", [[], {}, None, "loud"])
+async def test_a_level_that_is_none_is_refused(level: Any) -> None:
+    async with both() as made, made.raw() as raw:
+        session = {"mcp_session_id": (await raw.initialize()).headers["mcp-session-id"]}
+        answer = await raw.legacy("logging/setLevel", headers=session, level=level)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (200, -32602)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 from tests.proxy.conditions import until
 from tests.proxy.peers.scripted import Reply, Scripted, error
@@ -91,3 +92,20 @@ async def test_a_backend_that_is_gone_is_said() -> None:
         answer = await raw.legacy("tools/call", name="echo", headers={"mcp-session-id": session})
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, -32603)
+
+
+async def test_a_backend_that_asks_where_nothing_may_be_asked_costs_nobody_the_proxy() -> None:
+    """A modern backend takes no answers: to send one would be a request without a method."""
+    peer = Scripted(eras=("modern",))
+
+    def asks(request: Any) -> Reply:
+        question = {"jsonrpc": "2.0", "id": "q", "method": "ping"}
+        answer = {"jsonrpc": "2.0", "id": request.body["id"], "result": {"content": []}}
+        events = [b"data: " + orjson.dumps(one) + b"\n\n" for one in (question, answer)]
+        return Reply(200, events, "text/event-stream")
+
+    peer.answers["tools/call"] = asks
+    async with http_rig(peer) as made, made.raw() as raw:
+        for _ in range(2):
+            assert (await called(raw)).json()["result"] == {"content": []}
+    assert peer.asked("") == []

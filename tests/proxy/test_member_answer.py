@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary_proxy.config import GroupBackend, Member
+from ostiary_proxy.exchange import Refused
 from ostiary_proxy.group_names import group_names
 from ostiary_proxy.mailbox import Mailbox
-from ostiary_proxy.member_answer import Feed, Speech, inward_id, outward_id
+from ostiary_proxy.member_answer import Feed, Speech, inward_id, outward_id, translated
+from ostiary_proxy.message import Message, parse
 
 GROUP = GroupBackend(
     members=tuple(
@@ -102,7 +104,56 @@ async def test_what_is_no_json_is_passed_over() -> None:
 
 def test_a_stateless_question_says_which_member_asks() -> None:
     """Obligation 32."""
-    asked = {"method": "elicitation/create", "params": {"message": "Which?", "_meta": {"k": 1}}}
-    answer = {"id": 1, "result": {"resultType": "input_required", "inputRequests": {"q": asked}}}
+    question = {"method": "elicitation/create", "params": {"message": "Which?", "_meta": {"k": 1}}}
+    answer = {"id": 1, "result": {"resultType": "input_required", "inputRequests": {"q": question}}}
     told = SPEECH.response("tools/call", answer)["result"]["inputRequests"]["q"]["params"]
     assert told == {"message": "Which?", "_meta": {"k": 1, "ostiary.dev/server": "a"}}
+
+
+@pytest.mark.parametrize("method", [[], {}, None, 7])
+async def test_what_has_no_method_is_passed_over(method: Any) -> None:
+    odd = {"jsonrpc": "2.0", "method": method}
+    letters, feed = await read(event(odd), event({**odd, "id": 1}), event({"id": 1, "result": {}}))
+    assert feed.answered
+    assert len(letters) == 1
+
+
+def asked(ident: int | str = 1) -> Message:
+    call = {"jsonrpc": "2.0", "id": ident, "method": "tools/call", "params": {"name": "a_one"}}
+    message = parse(orjson.dumps(call))
+    assert isinstance(message, Message)
+    return message
+
+
+@pytest.mark.parametrize("ident", [b"2", b'"1"', b"true", b"null", b'1,"id":2'])
+def test_json_that_answers_another_request_is_refused(ident: bytes) -> None:
+    """A client that gets it would give it to whoever asked another member."""
+    with pytest.raises(Refused, match="NotMCP"):
+        translated(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % ident, asked(), SPEECH)
+
+
+def test_json_that_has_no_id_is_refused() -> None:
+    with pytest.raises(Refused, match="NotMCP"):
+        translated(b'{"result":{}}', asked(), SPEECH)
+
+
+def test_an_error_under_an_id_of_the_servers_own_is_this_requests() -> None:
+    said = b'{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"no"}}'
+    assert orjson.loads(translated(said, asked(), SPEECH))["id"] == 1
+
+
+def test_json_without_names_passes_as_it_came() -> None:
+    said = b'{ "jsonrpc": "2.0", "id": 1, "result": {} }'
+    assert translated(said, asked(), SPEECH) == said
+
+
+@pytest.mark.parametrize(
+    "key", [b"uri", b"\\u0075ri", b"u\\u0072i", b"ur\\u0069", b'uri":"b+memo:two","uri']
+)
+def test_a_uri_is_the_members_own_however_its_key_is_written(key: bytes) -> None:
+    """Else it could speak of what another member has."""
+    link = b'{"type":"resource_link","name":"x","%b":"b+memo:one"}' % key
+    said = b'{"jsonrpc":"2.0","id":1,"result":{"content":[%b]}}' % link
+    sent = translated(said, asked(), SPEECH)
+    assert orjson.loads(sent)["result"]["content"][0]["uri"] == "a+b+memo:one"
+    assert b'"b+memo' not in sent
