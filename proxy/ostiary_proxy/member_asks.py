@@ -114,7 +114,7 @@ class MemberAsks:
             lines = (*lines, (VERSION, profile.version.encode()))
         key = self._key(profile) if profile.version in LEGACY else b""
         try:
-            return await self._link.send(Errand(lines, body, key=key), ASK_SECONDS)
+            return await self._link.send(Errand(lines, body, key=key, looks=True), ASK_SECONDS)
         except MemberAwayError as err:
             raise AskError("Unreachable", "No pod of it can be reached.") from err
         except UpstreamError as err:

@@ -52,6 +52,8 @@ class Errand:
     verb: str = "POST"
     key: bytes = b""
     """Of the session at the member; it decides on the pod."""
+    looks: bool = False
+    """It is the gateway's own look, for nobody who waits: whether the member is back."""
     safe: bool = True
     """It may be sent again where it is not known whether it was carried out."""
 
@@ -106,7 +108,7 @@ class MemberLink:
 
     async def send(self, errand: Errand, seconds: float, holder: Holder | None = None) -> Answer:
         """The answer's head has come.  MemberAwayError, BrokenError, SilentError (`upstream`)."""
-        if not self.breaker.admit():
+        if not errand.looks and not self.breaker.admit():
             raise MemberAwayError(self.breaker.seconds)
         tried: set[str] = set()
         for _ in range(HOPS):
@@ -119,7 +121,8 @@ class MemberLink:
             if answer is not None:
                 self.breaker.worked()
                 return answer
-        self.breaker.failed()
+        if not errand.looks:
+            self.breaker.failed()
         raise MemberAwayError(self.breaker.seconds)
 
     async def _try(

@@ -72,6 +72,20 @@ async def test_a_member_that_is_away_is_left_alone_for_a_moment() -> None:
     assert away.value.seconds >= 1
 
 
+async def test_the_gateways_own_look_finds_a_member_that_is_back() -> None:
+    """And lets callers in again, however long the breaker would have left it alone."""
+    port = pods.free_port()
+    link = linked(port, "127.0.0.1")
+    for _ in range(FAILURES):
+        with pytest.raises(MemberAwayError):
+            await link.send(Errand((), b"{}"), 5)
+    assert link.breaker.open
+    async with served(Backend(), port):
+        (await link.send(Errand((), b"{}", looks=True), 5)).close()
+        (await link.send(Errand((), b"{}"), 5)).close()
+        link.close()
+
+
 def test_of_a_clients_headers_few_travel() -> None:
     sent = {
         b"authorization": b"Bearer x",
