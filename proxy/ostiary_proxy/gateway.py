@@ -229,8 +229,11 @@ class Gateway:
         members: list[MemberReport] = []
         for one in self.members:
             alias = one.member.alias
-            lost = (*names.tools.conflicts.get(alias, ()), *names.prompts.conflicts.get(alias, ()))
-            members.append(one.catalogue.report(lost))
+            tools = names.tools.conflicts.get(alias, ())
+            report = one.catalogue.report((*tools, *names.prompts.conflicts.get(alias, ())))
+            # What clients find: not what is left out.
+            count = max(0, report.toolCount - len(tools))
+            members.append(report.model_copy(update={"toolCount": count}))
         return ServerReport(
             kind="MCPGroup",
             namespace=server.namespace,

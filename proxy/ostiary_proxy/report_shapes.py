@@ -44,9 +44,10 @@ class MemberReport(_Report):
     reason: str = ""
     message: str = ""
     toolCount: int = 0
+    """Of those that the group shows."""
     toolsDigest: str = ""
     conflicts: tuple[str, ...] = ()
-    """Names of its tools and prompts that are left out, for another has them already."""
+    """Names of its tools and prompts that are left out, for another has them too."""
 
 
 class ServerReport(_Report):

@@ -12,6 +12,8 @@ from tests.proxy import grouped, rig
 from tests.proxy.grouped import GroupRig, group_rig
 from tests.proxy.test_bridge import ALL
 
+from ostiary_proxy import config
+
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
 MODES = ("legacy", "2026-07-28")
@@ -108,3 +110,14 @@ async def test_a_level_that_is_none_is_refused(level: Any) -> None:
         session = {"mcp_session_id": (await raw.initialize()).headers["mcp-session-id"]}
         answer = await raw.legacy("logging/setLevel", headers=session, level=level)
         assert (answer.status_code, answer.json()["error"]["code"]) == (200, -32602)
+
+
+async def test_what_two_members_call_alike_is_neithers_and_is_not_counted() -> None:
+    async with both(naming=config.Naming(mode="Never")) as made:
+        async with made.client("2026-07-28") as client:
+            assert (await client.list_tools()).tools == []
+            with pytest.raises(MCPError):
+                await client.call_tool("echo", {"text": "x"})
+        members = made.report.members
+        assert [one.toolCount for one in members] == [0, 0]
+        assert all("echo" in one.conflicts and "greet" in one.conflicts for one in members)
