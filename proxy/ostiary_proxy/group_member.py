@@ -17,6 +17,9 @@ from ostiary_proxy.pins import Book
 
 FIRST_RETRY_SECONDS: Final = 0.25
 LAST_RETRY_SECONDS: Final = 5.0
+SOONEST_SECONDS: Final = 0.1
+"""Between two looks, and at least as long as the last one took: one that always tells of changes
+leaves the others their time."""
 REFRESH_SECONDS: Final = 30.0
 """A member that was fine is asked again after this: not every change is told of."""
 
@@ -47,15 +50,19 @@ class GroupMember:
 
     async def run(self) -> None:
         """Until cancelled."""
-        wait = FIRST_RETRY_SECONDS
+        wait, loop = FIRST_RETRY_SECONDS, asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             while True:
                 self._again.clear()
+                began = loop.time()
                 await self.catalogue.refresh()
+                ended = loop.time()
                 fine = self.catalogue.state == "Ready"
                 wait = FIRST_RETRY_SECONDS if fine else min(wait * 2, LAST_RETRY_SECONDS)
                 await self._rest(REFRESH_SECONDS if fine else wait)
+                pause = min(max(ended - began, SOONEST_SECONDS), LAST_RETRY_SECONDS)
+                await asyncio.sleep(max(0.0, ended + pause - loop.time()))
 
     async def _rest(self, seconds: float) -> None:
         try:

@@ -23,6 +23,7 @@ from ostiary_proxy.member_link import Answer, Errand, MemberLink, travelling
 from ostiary_proxy.message import Id, Json, encode
 from ostiary_proxy.relay import is_stream, whole
 from ostiary_proxy.session import Session
+from ostiary_proxy.upstream import SilentError
 
 HEAR_SECONDS: Final = 1.0
 """How long a first call waits for the stream beside it: on it, the member may ask something."""
@@ -145,7 +146,7 @@ class Sitting:
         errand = Errand(headers, encode(body), key=self._attendance.key)
         answer = await self._link.send(errand, seconds, self._exchange)
         try:
-            raw = await whole(answer.connection, seconds)
+            raw = await gathered(answer, seconds)
             if answer.status in (401, 403):
                 raise Refused(refused_by(self._alias))
             result = handshake_result(raw, streamed=is_stream(answer.connection))
@@ -159,7 +160,7 @@ class Sitting:
     async def _tell(self, body: bytes, seconds: float) -> None:
         answer = await self._send(body, seconds, "POST", safe=True)
         try:
-            await whole(answer.connection, seconds)
+            await gathered(answer, seconds)
         finally:
             answer.close()
 
@@ -170,3 +171,14 @@ class Sitting:
                 yield method, params
             elif routed.alias == self._alias:
                 yield method, routed.params
+
+
+async def gathered(answer: Answer, seconds: float) -> bytes:
+    """All of it, in so many seconds however it trickles: others wait for the same session.
+
+    Raises SilentError, and what `relay.whole` does."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await whole(answer.connection, seconds)
+    except TimeoutError as err:
+        raise SilentError from err

@@ -1,8 +1,14 @@
 """Sessions at members: each at its first use."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from tests.proxy import rig
 from tests.proxy.test_group_service import both
+
+from ostiary_proxy.member_session import gathered
+from ostiary_proxy.upstream import SilentError
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
@@ -32,3 +38,21 @@ async def test_sessions_begin_at_their_first_use_and_end_everywhere() -> None:
     assert handshakes.count("modern") == 0
     deletes = [line["server"] for line in made.trail if line.get("method") == "DELETE"]
     assert sorted(deletes) == ["everyday", "legacy"]
+
+
+class Trickle:
+    """An answer that never ends, and is never silent."""
+
+    @property
+    def connection(self) -> "Trickle":
+        return self
+
+    async def chunk(self, seconds: float) -> bytes:
+        await asyncio.sleep(0.001)
+        return b":"
+
+
+async def test_an_answer_that_trickles_takes_no_longer_than_a_silent_one() -> None:
+    answer: Any = Trickle()
+    with pytest.raises(SilentError):
+        await gathered(answer, 0.05)
