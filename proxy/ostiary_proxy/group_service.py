@@ -214,6 +214,9 @@ class GroupService:
         asked = inward_id(message.id) if sole is None else (sole, message.id)
         if asked is None or self._gateway.member(asked[0]) is None:
             return
+        if asked[0] not in attendance.seats and not attendance.session.lost:
+            # It was never spoken to, and asked nothing: no session begins for this.
+            return
         body = encode({**message.data, "id": asked[1]})
         await self.calls.tell(exchange, attendance, self._speech(asked[0]), body)
 

@@ -121,3 +121,12 @@ async def test_what_two_members_call_alike_is_neithers_and_is_not_counted() -> N
         members = made.report.members
         assert [one.toolCount for one in members] == [0, 0]
         assert all("echo" in one.conflicts and "greet" in one.conflicts for one in members)
+
+
+async def test_an_answer_that_no_member_asked_for_begins_no_session() -> None:
+    async with both() as made, made.raw() as raw:
+        session = {"mcp_session_id": (await raw.initialize()).headers["mcp-session-id"]}
+        answer = {"jsonrpc": "2.0", "id": "legacy|1", "result": {}}
+        assert (await raw.post(answer, **session)).status_code == 202
+    begun = [line for line in made.trail if line.get("method") == "initialize"]
+    assert {line["server"] for line in begun if line["subject"] == rig.PLANNER} == {"everyday"}
