@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from ostiary_proxy import long_calls
 from ostiary_proxy.addresses import Resolve, by_dns
-from ostiary_proxy.care import Care, Carer
+from ostiary_proxy.care import Care, Carer, contained
 from ostiary_proxy.config import MCP_PORT, ServerReport, drift
 from ostiary_proxy.exchange import Cut, Exchange, Refused, failed
 from ostiary_proxy.open_streams import is_held
@@ -40,13 +40,13 @@ class Backends:
         """`resolve`: a name to its addresses; `port`: the MCP port of this pod, and of each other
         of its servers."""
         self._runtime = runtime
-        self._replicas = Replicas(runtime, resolve=resolve, port=port, spawn=self._spawn)
+        self._replicas = Replicas(runtime, resolve=resolve, port=port, spawn=self._aside)
         self._carer = Carer(
             runtime,
             now=now,
             resolve=resolve,
             port=port,
-            spawn=self._spawn,
+            spawn=self._aside,
             changed=self._changed,
         )
         self._tasks = asyncio.TaskGroup()
@@ -226,6 +226,10 @@ class Backends:
     def _start(self, key: Key, endpoint: Endpoint) -> None:
         supervised = self._carer.make(endpoint)
         self._running[key] = (supervised, self._spawn(supervised.run()))
+
+    def _aside(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """What serves one client or one process: its trouble is nobody else's."""
+        return self._spawn(contained(work))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         return self._tasks.create_task(work)

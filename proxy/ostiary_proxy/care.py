@@ -101,7 +101,7 @@ class Carer:
             self._gateways[group] = self._gateway(group)
         gateway = self._gateways[group]
         service = GroupService(
-            endpoint, gateway, owner=self._owner, now=self._now, spawn=self._quietly
+            endpoint, gateway, owner=self._owner, now=self._now, spawn=self._spawn
         )
         return GroupFront(endpoint, gateway, service, main=not way)
 
@@ -114,17 +114,13 @@ class Carer:
             port=self._port,
             resolve=self._resolve,
             clock=loop.time,
-            spawn=self._quietly,
+            spawn=self._spawn,
             identity=(lambda: own) if local else by_token(runtime.catalogue_token),
             mark=between.internal_headers(group, secret) if local else (),
             process=runtime.pod_uid or group,
             own=plain(runtime.address) if runtime.address else "",
             changed=self._changed,
         )
-
-    def _quietly(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
-        """One stream's trouble is no other's, and never the proxy's."""
-        return self._spawn(contained(work))
 
     def _server(self, endpoint: Endpoint) -> Supervised:
         supervised: Supervised | None = None
@@ -186,4 +182,4 @@ async def contained(work: Coroutine[object, object, None]) -> None:
     try:
         await work
     except Exception:  # noqa: BLE001 -- the outermost layer of a task of its own
-        _log.exception("a stream of a group's member failed")
+        _log.exception("a task beside the requests failed")

@@ -28,7 +28,7 @@ async def test_a_group_has_one_gateway_and_a_way_for_each_member() -> None:
         assert sorted(one.name for one in made.proxy.reports()) == ["clock", "everyday", "notes"]
 
 
-async def test_trouble_in_one_stream_is_logged_and_goes_no_further(
+async def test_trouble_in_one_task_is_logged_and_goes_no_further(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def breaks() -> None:
@@ -37,4 +37,4 @@ async def test_trouble_in_one_stream_is_logged_and_goes_no_further(
     with caplog.at_level(logging.ERROR):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(contained(breaks()))
-    assert "a stream of a group's member failed" in caplog.text
+    assert "a task beside the requests failed" in caplog.text
