@@ -87,9 +87,21 @@ def _is_uncalled(server: Server, report: ServerReport | None) -> bool:
 def state_of(report: ServerReport | None) -> str:
     if report is None:
         return "Starting"
-    if report.kind == GROUP_KIND and (lost := [it for it in report.members if it.state != "Ready"]):
-        return f"{report.state} (without {', '.join(it.alias for it in lost)})"
+    if report.kind == GROUP_KIND:
+        return _group_state(report)
     return f"{report.state} ({report.reason})" if report.reason else report.state
+
+
+def _group_state(report: ServerReport) -> str:
+    """A group answers whatever its members do; what a person wants to know is what they do."""
+    lost = [it for it in report.members if it.state != "Ready"]
+    if not report.members:
+        return "No member"
+    if all(it.state == "Waiting" for it in report.members):
+        return "Starting"
+    if len(lost) == len(report.members):
+        return "Unavailable (no member answers)"
+    return f"Ready (without {', '.join(it.alias for it in lost)})" if lost else "Ready"
 
 
 def sentence(report: ServerReport) -> str:

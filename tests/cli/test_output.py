@@ -78,3 +78,27 @@ def test_what_is_printed_can_be_pasted(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert output.call_command("http://x", ["say", "text=a b"]) == (
         "bin/ostiary call http://x say 'text=a b'"
     )
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ((), "No member"),
+        (("Waiting", "Waiting"), "Starting"),
+        (("Ready", "Ready"), "Ready"),
+        (("Ready", "Unhealthy"), "Ready (without m1)"),
+        (("Unhealthy", "Waiting"), "Unavailable (no member answers)"),
+    ],
+)
+def test_a_groups_state_is_what_its_members_do(states: tuple[str, ...], said: str) -> None:
+    members = [{"alias": f"m{number}", "state": state} for number, state in enumerate(states)]
+    whole = report("everyday", kind="MCPGroup", state="Ready", members=members)
+    assert output.state_of(whole) == said
+
+
+def test_what_two_members_call_alike_is_said() -> None:
+    member = {"alias": "a", "state": "Ready", "conflicts": ["count"]}
+    whole = report("everyday", kind="MCPGroup", state="Ready", members=[member])
+    assert output.sentence(whole) == (
+        "MCPGroup default/everyday: Ready: a: left out, for another member has the name too: count"
+    )
