@@ -17,7 +17,7 @@ import pytest
 from e2e.cluster.kubectl import Kubectl, Manifest
 from e2e.cluster.waiting import eventually
 from tests.operator_api.installed import NAMESPACE, Launcher, Running, leads
-from tests.operator_api.manifests import API, condition, policy, says, server
+from tests.operator_api.manifests import API, condition, group, member, policy, says, server
 from tests.operator_api.test_proxy_rollout import SETTINGS, write
 
 CANARIES = [f"canary-{number:02d}-s3cr3t" for number in range(30)]
@@ -132,6 +132,7 @@ def plants(namespace: str, digest: str, use: Any) -> Iterator[Manifest]:
         {"name": "broken", "from": [who], "allow": {"tools": ["*"]}, "when": f"nosuch('{use()}')"},
     ]
     yield noted(policy(namespace, rules=rules), note=use())
+    yield group(namespace, member(namespace))
     for name in ("ci", "ci-too"):
         yield noted(
             {
@@ -166,6 +167,9 @@ def everything_was_said(kubectl: Kubectl, running: Running, namespace: str) -> N
         "mcpserver", "refused", lambda it: "Invalid" in str(it.get("status")), namespace=namespace
     )
     eventually(lambda: kubectl.get("deployment", "time", namespace), what="the pod's template")
+    kubectl.eventually(
+        "mcpgroup", "everyday", lambda it: condition(it, "Ready"), namespace=namespace
+    )
     kubectl.eventually(
         "mcpaccesspolicy", "callers", lambda it: condition(it, "Accepted"), namespace=namespace
     )
