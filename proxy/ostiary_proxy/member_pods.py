@@ -36,6 +36,7 @@ class MemberPods:
         self._stale = False
         self._pools: dict[str, Pool] = {}
         self._round = 0
+        self._closed = False
 
     async def choose(self, key: bytes, but: Collection[str] = ()) -> str:
         """An address.  `key` empty: each in turn.  UnreachableError: there is none."""
@@ -66,11 +67,17 @@ class MemberPods:
         pool = self._pools.get(address)
         if pool is None:
             for gone in self._pools.keys() - self._known:
-                self._pools.pop(gone).close()
+                self._pools.pop(gone).retire()
             pool = self._pools[address] = self._made(address)
         return pool
 
     def _made(self, address: str) -> Pool:
+        pool = self._new(address)
+        if self._closed:
+            pool.retire()  # for what was under way; nobody would close what it kept
+        return pool
+
+    def _new(self, address: str) -> Pool:
         if self._own and (":" in self._own) == (":" in address):
             return pool_from(self._own, address, self._port())
         return Pool(host=address, port=self._port())
@@ -81,8 +88,9 @@ class MemberPods:
 
     def close(self) -> None:
         for pool in self._pools.values():
-            pool.close()
+            pool.retire()
         self._pools.clear()
+        self._closed = True
 
     async def _refresh(self, age: float) -> None:
         """Look again what is older than that."""

@@ -36,6 +36,7 @@ class Pool:
         self._host, self._port, self._unix = host, port, unix
         self.dial: Dialer = self._dial_here
         self._idle: list[Connection] = []
+        self._retired = False
         self.requests = 0
         """Sent so far."""
         self.opened = 0
@@ -80,12 +81,17 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """Keep it when its answer was read to the end, close it otherwise."""
-        if not connection.reusable or len(self._idle) >= KEPT_CONNECTIONS:
+        if self._retired or not connection.reusable or len(self._idle) >= KEPT_CONNECTIONS:
             connection.close()
             return
         connection.busy = False
         connection.kept_at = asyncio.get_running_loop().time()
         self._idle.append(connection)
+
+    def retire(self) -> None:
+        """Keep nothing any more, not even what is in use now."""
+        self._retired = True
+        self.close()
 
     def close(self) -> None:
         while self._idle:

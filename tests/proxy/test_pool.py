@@ -101,3 +101,13 @@ async def test_a_connection_idle_for_long_is_not_used(monkeypatch: pytest.Monkey
         monkeypatch.setattr(pools, "KEPT_SECONDS", -1.0)
         await ask(pool)
     assert server.connections == 2
+
+
+async def test_a_retired_pool_keeps_not_even_what_was_in_use() -> None:
+    server = Server()
+    async with pool_for(server) as pool:
+        await ask(pool)
+        pool.retire()
+        await ask(pool)
+        await ask(pool)
+        assert pool.opened == 3
