@@ -17,7 +17,7 @@ from ostiary_proxy.config import (
     WebSocketBackend,
 )
 from ostiary_proxy.exchange import Exchange
-from ostiary_proxy.gateway import Gateway
+from ostiary_proxy.gateway import Gateway, Spawn
 from ostiary_proxy.group_front import GroupFront
 from ostiary_proxy.group_service import GroupService
 from ostiary_proxy.http_backend import HttpServer
@@ -31,7 +31,6 @@ from ostiary_proxy.siblings import plain
 from ostiary_proxy.stdio_backend import StdioServer
 from ostiary_proxy.supervisor import Backend, Supervised
 
-Spawn = Callable[[Coroutine[object, object, None]], "asyncio.Task[None]"]
 _log: Final = logging.getLogger("ostiary.backends")
 
 

@@ -55,6 +55,9 @@ class Gateway:
         self._report_changed = changed
         self._members: dict[str, GroupMember] = {}
         """By uid and place."""
+        self.members: tuple[GroupMember, ...] = ()
+        """In the group's order."""
+        self._by_alias: dict[str, GroupMember] = {}
         self._following: dict[str, asyncio.Task[None]] = {}
         self._follows = False
         self._born = clock()
@@ -77,6 +80,8 @@ class Gateway:
                 self._members[key].link.member = member
             else:
                 self._begin(key, member)
+        self.members = tuple(self._members[key] for key in wanted)
+        self._by_alias = {one.member.alias: one for one in self.members}
         if before is None or before.server != endpoint.server:
             self._news(CHANGED)
 
@@ -120,12 +125,7 @@ class Gateway:
         return self._places().names
 
     def member(self, alias: str) -> GroupMember | None:
-        return next((one for one in self.members if one.member.alias == alias), None)
-
-    @property
-    def members(self) -> list[GroupMember]:
-        """In the group's order."""
-        return [self._members[_key(member)] for member in self.group.members]
+        return self._by_alias.get(alias)
 
     def _begin(self, key: str, member: Member) -> None:
         link = MemberLink(
@@ -155,10 +155,13 @@ class Gateway:
             return False
         return any(one.state != "Waiting" for one in known)
 
-    async def warm(self, alias: str | None = None) -> None:
-        """Wait until each member, or that one, was heard of once or waited for long enough."""
-        if self._warm:
-            return
+    @property
+    def is_warm(self) -> bool:
+        """Each member was heard of once, or waited for long enough."""
+        return self._warm
+
+    async def warm(self, alias: str | None) -> None:
+        """Wait for that: for all of them, or for one alone."""
         await self.lists(BASE, None if alias is None else (alias,))
         self._warm = alias is None
 

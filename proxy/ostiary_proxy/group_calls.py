@@ -12,7 +12,7 @@ from typing import Final
 from ostiary_proxy import between, cuts, relay
 from ostiary_proxy.era import CAPABILITIES_KEY, CHANGES, METHOD, NAME, ONCE
 from ostiary_proxy.exchange import Exchange, Headers, Refused, failed
-from ostiary_proxy.gateway import Gateway
+from ostiary_proxy.gateway import Gateway, Spawn
 from ostiary_proxy.group_inward import Routed
 from ostiary_proxy.http_request import given_up, mirrored
 from ostiary_proxy.mailbox import Mailbox
@@ -29,8 +29,6 @@ RESUMES: Final = 100
 """How often a member may end one answer's stream and have it taken up again."""
 TELL_SECONDS: Final = 5.0
 LAST_EVENT: Final = b"last-event-id"
-
-Spawn = Callable[[Coroutine[object, object, None]], "asyncio.Task[None]"]
 
 
 class GroupCalls:
@@ -111,24 +109,22 @@ class GroupCalls:
     ) -> None:
         assert exchange.endpoint is not None
         assert exchange.message is not None
-        mailbox, message = Mailbox(), exchange.message
         questions = None if attendance is None else attendance.session.questions
         now = asyncio.get_running_loop().time()
         watch = Watch(exchange.endpoint.server.limits, now, questions=questions)
         if speech.names.sole is not None:
             await self._as_it_comes(exchange, answer, watch)
             return
+        mailbox, message = Mailbox(), exchange.message
         turn = self._look(speech.alias)
         feed = Feed(mailbox, speech, method=message.method, ident=message.id, turn=turn)
         reading = self._spawn(self._feed(exchange, answer, feed, attendance))
         try:
             await deliver(exchange, mailbox, watch)
         finally:
-            reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reading
+            await ended(reading)
             if attendance is not None and exchange.cut in ("silent", "revoked"):
-                self._spawn(self._give_up(exchange, attendance, speech, given_up(message)))
+                self._spawn(self.tell(exchange, attendance, speech, given_up(message)))
 
     async def _as_it_comes(self, exchange: Exchange, answer: Answer, watch: Watch) -> None:
         """The only member's own stream, with its event ids: what it can resume, its client can."""
@@ -202,11 +198,6 @@ class GroupCalls:
                 answer.close()
                 return
 
-    async def _give_up(
-        self, exchange: Exchange, attendance: Attendance, speech: Speech, body: bytes
-    ) -> None:
-        await self.tell(exchange, attendance, speech, body)
-
     async def tell(
         self, exchange: Exchange, attendance: Attendance, speech: Speech, body: bytes
     ) -> None:
@@ -252,6 +243,13 @@ async def arrived(
         raise Refused(_broken(exchange, alias)) from err
     except SilentError as err:
         raise Refused(failed(504, f"{alias} did not answer in time.", "NoAnswer")) from err
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    """Cancel it, and wait until it is over."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _broken(exchange: Exchange, alias: str) -> Rejection:

@@ -78,7 +78,8 @@ class GroupFront:
         """Before anything is decided on a name: whose it is must be known.  Where the name itself
         says so, no other member is waited for."""
         turn(exchange)
-        await self._gateway.warm(self._service.alias_of(exchange))
+        if not self._gateway.is_warm:
+            await self._gateway.warm(self._service.alias_of(exchange))
 
     def recheck(self, endpoint: Endpoint) -> Iterator[tuple[Target, ...]]:
         """A group holds nothing for a caller that is not open here."""

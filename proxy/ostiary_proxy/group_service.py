@@ -11,9 +11,9 @@ from typing import Final
 from ostiary_proxy import between
 from ostiary_proxy.era import CAPABILITIES_KEY, LEGACY, LISTS, MODERN, SESSION, VERSION
 from ostiary_proxy.exchange import Exchange, Refused
-from ostiary_proxy.gateway import Gateway
+from ostiary_proxy.gateway import Gateway, Spawn
 from ostiary_proxy.group_answers import GroupAnswers, reply
-from ostiary_proxy.group_calls import GroupCalls, Spawn
+from ostiary_proxy.group_calls import GroupCalls
 from ostiary_proxy.group_inward import Nobodys, Routed, route
 from ostiary_proxy.group_names import GroupNames
 from ostiary_proxy.group_places import GroupPlaces
@@ -58,7 +58,6 @@ class GroupService:
         assert isinstance(places, GroupPlaces)
         self._places = places
         self._gateway = gateway
-        self._spawn = spawn
         self._answers = GroupAnswers(server.uid, gateway, places)
         self._sessions = Sessions(server.uid, owner, now=now)
         self._attending: dict[Session, Attendance] = {}

@@ -12,8 +12,14 @@ from typing import Final
 
 from ostiary_proxy.era import CHANGES
 from ostiary_proxy.exchange import Exchange, Refused
-from ostiary_proxy.gateway import Gateway
-from ostiary_proxy.group_calls import GroupCalls, Spawn, modern_headers, modern_key
+from ostiary_proxy.gateway import Gateway, Spawn
+from ostiary_proxy.group_calls import (
+    LAST_EVENT,
+    GroupCalls,
+    ended,
+    modern_headers,
+    modern_key,
+)
 from ostiary_proxy.group_inward import SUBSCRIPTIONS, followed, listen
 from ostiary_proxy.group_places import GroupPlaces
 from ostiary_proxy.legacy import SECOND_STREAM
@@ -61,7 +67,7 @@ class GroupStreams:
             attendance.stream = None
             stop()
             mailbox.close()
-            await _end(following)
+            await ended(following)
 
     async def _follow(self, exchange: Exchange, attendance: Attendance, mailbox: Mailbox) -> None:
         """A stream of each member at which the session has begun; none ends with another's."""
@@ -76,7 +82,7 @@ class GroupStreams:
                 await attendance.news.wait()
         finally:
             for task in hearing.values():
-                await _end(task)
+                await ended(task)
 
     async def _hear(
         self, exchange: Exchange, attendance: Attendance, mailbox: Mailbox, alias: str
@@ -98,7 +104,7 @@ class GroupStreams:
         """The status; 0 where the member could not be reached."""
         headers = headers_at(exchange, seat)
         if last_id:
-            headers = (*headers, (b"last-event-id", last_id))
+            headers = (*headers, (LAST_EVENT, last_id))
         errand = Errand(headers, verb="GET", key=attendance.key)
         try:
             answer = await self._calls.link(feed.alias).send(errand, LISTEN_SECONDS)
@@ -132,7 +138,7 @@ class GroupStreams:
             stop()
             mailbox.close()
             for task in reading:
-                await _end(task)
+                await ended(task)
 
 
 class Turn:
@@ -253,9 +259,3 @@ def _watch(exchange: Exchange, questions: "dict[Id, Watch] | None" = None) -> Wa
 def _wait(before: float, feed: Feed) -> float:
     """Until a stream is opened again: longer and longer where nothing was said on it."""
     return FIRST_RETRY_SECONDS if feed.heard else min(before * 2, LAST_RETRY_SECONDS)
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
