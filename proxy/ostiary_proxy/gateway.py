@@ -222,8 +222,9 @@ class Gateway:
         listed = [(one.member.alias, one.catalogue) for one in self.members]
         tools = tuple((alias, catalogue.tool_names) for alias, catalogue in listed)
         prompts = tuple((alias, catalogue.prompt_names) for alias, catalogue in listed)
-        if self._named_by != (self.group.naming, tools, prompts):
-            self._named_by = self.group.naming, tools, prompts
+        made_of = self.group.naming, self.group.discovery, tools, prompts
+        if self._named_by != made_of:
+            self._named_by = made_of
             self._places().names = group_names(self.group, dict(tools), dict(prompts))
 
     def report(self) -> ServerReport:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
-from tests.proxy import rig
+from tests.proxy import grouped, rig
 from tests.proxy.grouped import GroupRig
 from tests.proxy.test_group_service import both, said
 
@@ -103,3 +103,19 @@ async def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
         session = {"mcp_session_id": (await raw.initialize()).headers["mcp-session-id"]}
         answer = await raw.legacy("tools/call", headers=session, name=name, arguments={})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32602)
+
+
+async def test_a_group_that_begins_to_be_searched_takes_the_two_names_from_its_members() -> None:
+    clock = grouped.of("call", rig.stdio(), path="/tools/call/mcp")
+    member = grouped.member(clock)
+    naming = config.Naming(separator="_")
+    async with grouped.group_rig(clock, grouped.group([member], naming=naming)) as made:
+        await made.ready()
+        snapshot = made.proxy.runtime.snapshot
+        assert snapshot is not None
+        rules = snapshot.endpoints["/agents/everyday-group/mcp"].rules
+        assert rules.group is not None
+        places = rules.group.places
+        assert places.place("tool", "call_tool") == ("call", "tool")
+        made.apply(clock, grouped.group([member], naming=naming, discovery="Search"))
+        assert places.place("tool", "call_tool") is None
