@@ -7,8 +7,8 @@ from pydantic import Field
 
 from .fields import AnnotationMap, DnsLabel, LabelSelector, Subdomain, SubdomainOrNone, label_keys
 from .location import NAME, PORT
-from .network import IpBlock
-from .schema import ATOMIC, Part, Rule, at_least_one, exactly_one
+from .network import IpBlock, peer_laws
+from .schema import ATOMIC, Part, Rule, exactly_one
 
 LONGEST_URL: Final = 512
 _STEP: Final = "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}"
@@ -89,21 +89,9 @@ class Via(Part):
 
 
 class AllowFrom(Part):
-    laws: ClassVar = (
-        at_least_one(
-            "namespaceSelector",
-            "podSelector",
-            "ipBlock",
-            message="say where from: namespaceSelector, podSelector, both of them, or ipBlock",
-        ),
-        Rule(
-            cel="!has(self.ipBlock) || !(has(self.namespaceSelector) || has(self.podSelector))",
-            message="an ipBlock stands alone: write another entry for the selectors",
-            holds=lambda it: (
-                it.ipBlock is None or (it.namespaceSelector is None and it.podSelector is None)
-            ),
-            field="ipBlock",
-        ),
+    laws: ClassVar = peer_laws(
+        missing="say where from: namespaceSelector, podSelector, both of them, or ipBlock",
+        mixed="an ipBlock stands alone: write another entry for the selectors",
     )
 
     namespaceSelector: LabelSelector | None = None

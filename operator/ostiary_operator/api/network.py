@@ -106,22 +106,25 @@ class Port(Part):
     )
 
 
-class EgressTo(Part):
-    laws: ClassVar = (
-        at_least_one(
-            "namespaceSelector",
-            "podSelector",
-            "ipBlock",
-            message="say where to: namespaceSelector, podSelector, both of them, or ipBlock",
-        ),
+def peer_laws(*, missing: str, mixed: str) -> tuple[Rule, ...]:
+    """Of a NetworkPolicy peer; `missing`, `mixed`: what to write instead."""
+    return (
+        at_least_one("namespaceSelector", "podSelector", "ipBlock", message=missing),
         Rule(
             cel="!has(self.ipBlock) || !(has(self.namespaceSelector) || has(self.podSelector))",
-            message="an ipBlock stands alone: write a second entry for the selectors",
+            message=mixed,
             holds=lambda it: (
                 it.ipBlock is None or (it.namespaceSelector is None and it.podSelector is None)
             ),
             field="ipBlock",
         ),
+    )
+
+
+class EgressTo(Part):
+    laws: ClassVar = peer_laws(
+        missing="say where to: namespaceSelector, podSelector, both of them, or ipBlock",
+        mixed="an ipBlock stands alone: write a second entry for the selectors",
     )
 
     namespaceSelector: LabelSelector | None = None
