@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from tests.proxy.conditions import turns_during
 from tests.proxy.listings import PLANNER, STRANGER, Door, grant, listed, member, tool, tools
 
 from ostiary_proxy import config, group_items
@@ -194,18 +195,7 @@ async def test_names_that_another_member_has_are_left_out() -> None:
 
 async def test_writing_a_long_list_lets_others_have_their_turn() -> None:
     door = Door([member("a")], {"a": tools(*(f"t{number}" for number in range(2000)))})
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(others())
-        await door.page()
-        task.cancel()
+    turns = await turns_during(door.page())
     assert turns >= 2000 * group_items.AN_ITEM // group_items.A_TURN
 
 

@@ -1,9 +1,9 @@
 """What one member lists, read whole: page by page, and with nothing in it that could be misread."""
 
-import asyncio
 from typing import Any
 
 import pytest
+from tests.proxy.conditions import turns_during
 
 from ostiary_proxy import member_lists
 from ostiary_proxy.era import LISTS
@@ -195,19 +195,7 @@ async def test_tasks_are_no_groups() -> None:
 
 async def turns_of(told: Told) -> int:
     """How often others had their turn while it was read."""
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(others())
-        await told.tools()
-        task.cancel()
-    return turns
+    return await turns_during(told.tools())
 
 
 async def test_a_long_list_is_read_in_turns() -> None:
