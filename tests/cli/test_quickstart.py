@@ -16,6 +16,6 @@ def test_it_is_valid_here() -> None:
 
 @pytest.mark.usefixtures("crds")
 def test_it_is_valid_on_a_cluster(kubectl: Kubectl) -> None:
-    done = kubectl.run("create", "--dry-run=server", "--validate=strict", "-f", str(QUICKSTART))
+    done = kubectl.run("apply", "--dry-run=server", "--validate=strict", "-f", str(QUICKSTART))
 
     assert done.returncode == 0, done.stderr

@@ -84,6 +84,6 @@ async def test_a_key_that_the_vendor_refuses_is_told_to_the_owner(tmp_path: Path
 
 @pytest.mark.usefixtures("crds")
 def test_it_is_valid_on_a_cluster(kubectl: Kubectl) -> None:
-    done = kubectl.run("create", "--dry-run=server", "--validate=strict", "-f", str(EXAMPLE))
+    done = kubectl.run("apply", "--dry-run=server", "--validate=strict", "-f", str(EXAMPLE))
 
     assert done.returncode == 0, done.stderr
