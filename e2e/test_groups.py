@@ -37,6 +37,17 @@ from e2e.groups import (
 )
 from e2e.internet import HTTPS, PUBLIC, standing
 from e2e.reach import reached
+from e2e.rolling import (
+    call_of,
+    list_all,
+    loaded,
+    lost_nothing,
+    note_of,
+    prompt_of,
+    report,
+    restart,
+    without_operator,
+)
 from e2e.samples import STDIO
 from e2e.world import (
     World,
@@ -239,3 +250,24 @@ def after(everyday: Everyday, what: str, side: str) -> None:
     assert "result" in answer.json(), answer
     with_token_of_the_group = modern_call(caller, own, "echo", STDIO.arguments, token)
     assert with_token_of_the_group.status == 401
+
+
+@pytest.mark.timeout(900)
+def test_nobody_needs_the_operator_while_members_of_every_kind_are_rolled(
+    world: World, everyday: Everyday, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With sessions in the members and without: none of the calls is lost."""
+    requests = [it for alias in HEALTHY for it in (call_of(alias), list_all())]
+    more = [(prompt_of(alias), note_of(alias)) for alias in HEALTHY if alias != "legacy"]
+    requests += [it for pair in more for it in pair]
+    with (
+        loaded(everyday.groups, everyday.caller, requests) as seen,
+        without_operator(world.kubectl),
+    ):
+        broken, name = everyday.members["broken"]
+        world.kubectl("-n", broken, "rollout", "restart", f"deployment/{name}")
+        for namespace, name in (everyday.members[alias] for alias in HEALTHY):
+            restart(world, namespace, name, f"ostiary.dev/server={name}")
+    report("members of every kind are rolled without an operator", seen, capsys)
+    lost_nothing(seen)
+    everyday.groups.eventually(stands(**STANDING))
