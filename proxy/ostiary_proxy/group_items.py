@@ -14,7 +14,7 @@ from ostiary_proxy import group_outward
 from ostiary_proxy.conditions import BUDGET, Budget
 from ostiary_proxy.era import LISTS
 from ostiary_proxy.group_names import GroupNames
-from ostiary_proxy.member_lists import Item, MemberLists
+from ostiary_proxy.member_lists import LARGEST, Item, MemberLists
 from ostiary_proxy.message import encode
 from ostiary_proxy.policy import Allow, Caller, Kind, Rules, Target, decide_member
 from ostiary_proxy.rules import Group, Joined
@@ -63,6 +63,10 @@ class Part:
     """Those of the source that the group shows."""
     number: int
     """No other part's of one memo."""
+
+    @property
+    def weight(self) -> int:
+        return sum(item.weight for item in self.source)
 
 
 @dataclass(slots=True)
@@ -133,10 +137,26 @@ async def _write(
     memo.made += 1
     part = Part(alias, source, tuple(kept.values()), memo.made)
     if memo.names is names:
-        several = memo.parts.setdefault((method, alias), [])
-        several.append(part)
-        del several[:-VARIANTS]
+        memo.parts.setdefault((method, alias), []).append(part)
+        _forget(memo, alias)
     return part
+
+
+def _forget(memo: ListMemo, alias: str) -> None:
+    """What a member listed before goes, where that is too many lists or too much in them."""
+    its = {key: several for key, several in memo.parts.items() if key[1] == alias}
+    for key, several in its.items():
+        memo.parts[key] = several[-VARIANTS:]
+    oldest = sorted(
+        (part for several in its.values() for part in several), key=lambda part: part.number
+    )
+    over = sum(part.weight for part in oldest) - LARGEST
+    for part in oldest[:-1]:
+        if over <= 0:
+            break
+        over -= part.weight
+        for key in its:
+            memo.parts[key] = [one for one in memo.parts[key] if one is not part]
 
 
 async def admitted(caller: Caller, rules: Rules, memo: ListMemo) -> list[str]:

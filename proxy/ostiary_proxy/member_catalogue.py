@@ -4,13 +4,25 @@ A member that fails keeps what it had, marked as old; one that was never heard o
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ostiary_proxy.config import MemberReport
 from ostiary_proxy.group_shapes import Member
-from ostiary_proxy.member_lists import BASE, Ask, AskError, Item, MemberLists, Profile, fetch
+from ostiary_proxy.member_lists import (
+    BASE,
+    LARGEST,
+    Ask,
+    AskError,
+    Item,
+    MemberLists,
+    Profile,
+    Room,
+    fetch,
+    weight_of,
+)
 from ostiary_proxy.message import Json
 from ostiary_proxy.pins import Book
 from ostiary_proxy.tool_study import studied
@@ -20,6 +32,9 @@ PROFILES: Final = 16
 LONGEST_MESSAGE: Final = 1024
 FETCH_SECONDS: Final = 60.0
 """For all lists of one member, however many pages it has."""
+AT_ONCE: Final = 2
+"""Kinds of clients that it is asked for at a time, beside the base: what it answers is read whole,
+and each answer may be large."""
 A_TURN: Final = 200
 """Items that are compared before others have their turn."""
 _KINDS: Final = {
@@ -55,6 +70,7 @@ class MemberCatalogue:
         self._ask, self._changed, self._book = ask, changed, book
         self._kept: dict[Profile, MemberLists] = {}
         self._asking: dict[Profile, _Asking] = {}
+        self._turn, self._room = asyncio.Semaphore(AT_ONCE), Room()
         self._met = 0
         """Kinds of clients that came since the last look at all of them: what a client says that it
         can is its own to say, and each kind costs the member a walk of its lists."""
@@ -132,9 +148,10 @@ class MemberCatalogue:
             await asking.over.wait()
             return asking.answered
         asking = self._asking[profile] = _Asking()
+        turn = contextlib.nullcontext() if profile == BASE else self._turn
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                lists = await self._shared(await fetch(self._ask, profile))
+            async with turn, asyncio.timeout(FETCH_SECONDS):
+                lists = await self._shared(await fetch(self._ask, profile, self._room))
             if profile == BASE:
                 await self._study(lists)
             asking.answered = True
@@ -164,11 +181,9 @@ class MemberCatalogue:
         return MemberLists(lists.hello, items)
 
     def _keep(self, profile: Profile, lists: MemberLists) -> None:
+        lists = self._fitted(profile, lists)
         before, fresh = self._kept.get(profile), self._unnamed(lists)
         self._kept[profile] = lists
-        others = [one for one in self._kept if one != BASE]
-        for gone in others[: max(0, len(others) - PROFILES)]:
-            del self._kept[gone]
         recovered = profile == BASE and self._failure is not None
         if profile == BASE:
             self._failure = None
@@ -180,6 +195,20 @@ class MemberCatalogue:
                 self._changed(fresh)
         elif kinds or recovered or before is None:
             self._changed(kinds)
+
+    def _fitted(self, newest: Profile, lists: MemberLists) -> MemberLists:
+        """What was used longest ago goes first; a kind that has no room beside the base has its."""
+        others = [one for one in self._kept if one not in (BASE, newest)]
+        most = PROFILES if newest == BASE else PROFILES - 1
+        base = None if newest == BASE else self._kept.get(BASE)
+
+        def is_over() -> bool:
+            kept = [lists, *(self._kept[one] for one in others), *([base] if base else [])]
+            return weight_of(kept) > LARGEST
+
+        while others and (len(others) > most or is_over()):
+            del self._kept[others.pop(0)]
+        return base if base is not None and is_over() else lists
 
     def _unnamed(self, lists: MemberLists) -> frozenset[str]:
         """The kinds in which it has names that no other has yet."""

@@ -5,7 +5,7 @@ out, and a long list is read in turns.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,8 +19,12 @@ from ostiary_proxy.twins import unclear_item
 
 MOST_ITEMS: Final = 10_000
 """Of one list of one member."""
-LARGEST: Final = 16 * 1024 * 1024
-"""Bytes of all lists of one member, for one kind of client."""
+LARGEST: Final = 40 * 1024 * 1024
+"""Bytes of memory, as `weight` has them, for the lists of one member that are kept, whatever it
+says to each kind of client, and again for those that are being read: a gateway has 256 MiB by
+default, and one member must not take them from all others."""
+A_VALUE: Final = 64
+"""Bytes of memory that a value takes beside its text."""
 A_TURN: Final = 1024 * 1024
 """Bytes of items that are read before others have their turn..."""
 AN_ITEM: Final = 4096
@@ -104,6 +108,21 @@ class Item:
     name: str
     """The member's own: a name, a URI or a template of URIs."""
     data: Json
+    weight: int = field(default=0, compare=False)
+
+
+@dataclass(slots=True)
+class Room:
+    """What is being read of one member just now, by however many at once."""
+
+    taken: int = 0
+
+
+def weight(raw: bytes) -> int:
+    """About the bytes of memory that a value takes, read and written again: seldom less, and in
+    `{"a":1}` and the like as much.  `raw`: its JSON."""
+    values = raw.count(b",") + raw.count(b":") + raw.count(b"[") + raw.count(b"{")
+    return 2 * len(raw) + A_VALUE * values
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,33 +134,65 @@ class MemberLists:
     items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     """By the method that lists them."""
 
+    weight: int = field(default=0, compare=False)
+    """Of the handshake; the items have their own."""
+
     def names(self, method: str) -> tuple[str, ...]:
         return tuple(item.name for item in self.items.get(method, ()))
 
 
-async def fetch(ask: Ask, profile: Profile) -> MemberLists:
-    """Raises AskError."""
-    hello = await ask(profile, "server/discover" if profile.modern else "initialize", {})
-    offered = hello.get("capabilities")
-    offered = carried(offered) if isinstance(offered, dict) else {}
-    walk = _Walk(ask, profile)
-    items = {
-        method: await walk.listed(method)
-        for method, capability in CAPABILITIES.items()
-        if capability in offered
-    }
-    return MemberLists({**hello, "capabilities": offered}, items)
+def weight_of(kept: Iterable[MemberLists]) -> int:
+    """Together; lists that they have in common count once."""
+    handshakes, items = 0, dict[int, tuple[Item, ...]]()
+    for one in kept:
+        handshakes += one.weight
+        items |= {id(listed): listed for listed in one.items.values()}
+    return handshakes + sum(item.weight for listed in items.values() for item in listed)
+
+
+async def fetch(ask: Ask, profile: Profile, room: Room | None = None) -> MemberLists:
+    """`room`: shared by all that are read at once.  Raises AskError."""
+    walk = _Walk(ask, profile, room or Room())
+    try:
+        return await walk.all()
+    finally:
+        walk.close()
 
 
 class _Walk:
     """Through all lists of one member."""
 
-    def __init__(self, ask: Ask, profile: Profile) -> None:
-        self._ask, self._profile = ask, profile
+    def __init__(self, ask: Ask, profile: Profile, room: Room) -> None:
+        self._ask, self._profile, self._room = ask, profile, room
         self._size = 0
         self._spent = 0
 
-    async def listed(self, method: str) -> tuple[Item, ...]:
+    def close(self) -> None:
+        self._room.taken -= self._size
+
+    async def all(self) -> MemberLists:
+        handshake = "server/discover" if self._profile.modern else "initialize"
+        hello = await self._ask(self._profile, handshake, {})
+        offered = hello.get("capabilities")
+        offered = carried(offered) if isinstance(offered, dict) else {}
+        hello = {**hello, "capabilities": offered}
+        self._take(weight(encode(hello)))
+        size = self._size
+        items = {
+            method: await self._listed(method)
+            for method, capability in CAPABILITIES.items()
+            if capability in offered
+        }
+        return MemberLists(hello, items, size)
+
+    def _take(self, size: int) -> None:
+        self._size += size
+        self._room.taken += size
+        if self._room.taken > LARGEST:
+            why = f"Its lists take more than {LARGEST // 2**20} MiB of memory."
+            raise AskError("TooLarge", why)
+
+    async def _listed(self, method: str) -> tuple[Item, ...]:
         found: list[Item] = []
         count, params = 0, Json()
         seen: set[str] = set()
@@ -183,23 +234,22 @@ class _Walk:
     def _item(self, item: Json, method: str, named: str) -> Item | None:
         """None: it is left out."""
         raw = encode(item)
-        self._size += len(raw)
+        size = weight(raw)
+        self._take(size)
         self._spent += len(raw) + A_KEY * len(item)
-        if self._size > LARGEST:
-            raise AskError("TooLarge", f"It lists more than {LARGEST} bytes.")
         name = item.get(named)
         if not isinstance(name, str) or not 0 < len(name) <= LONGEST[named]:
             return None
         if unclear_item(item, named):
             return None
         if method != "tools/list":
-            return Item(name, item)
+            return Item(name, item, size)
         if self._profile.modern and _ANNOTATION in raw:
             # To read annotations may take a turn by itself.
             self._spent += A_TURN
             if flaw(item.get("inputSchema")):
                 return None
-        return Item(name, _without_tasks(item))
+        return Item(name, _without_tasks(item), size)
 
 
 def _without_tasks(tool: Json) -> Json:

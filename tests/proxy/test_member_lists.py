@@ -113,7 +113,7 @@ async def test_a_list_without_an_end_or_a_shape_is_none(pages: list[Any], reason
 
 
 async def test_lists_that_would_fill_the_memory_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(member_lists, "LARGEST", 10_000)
+    monkeypatch.setattr(member_lists, "LARGEST", 20_000)
     fat = {"name": "a", "description": "x" * 6000, "inputSchema": SCHEMA}
     assert await Told({"tools": [fat]}).tools() == ("a",)
     with pytest.raises(AskError) as failed:
