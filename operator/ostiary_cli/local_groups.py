@@ -16,6 +16,7 @@ from ostiary_operator.api import (
     MCPGroup,
     MCPServer,
 )
+from ostiary_operator.api.group import MCPGroupSpec
 from ostiary_operator.render import names
 from ostiary_operator.render.gateway import group_section
 from ostiary_operator.render.group_links import MCP_PATH, group_link, passthrough_path
@@ -166,8 +167,38 @@ def not_members(
             if key not in said and speaks_of(roll.group, server, namespaces):
                 assert not consents(server, own, namespaces), "it would be a member"
                 yield f"{roll.source.at('spec.members')}: {_missing(roll, key, manifests)}"
+        yield from _doubled(roll)
+        yield from _idle(roll, manifests, namespaces)
         if not members(roll.memberships):
             yield f"{roll.source.at('spec.members')}: {GROUP_KIND} {roll.key} has no member."
+
+
+def _doubled(roll: Roll) -> Iterator[str]:
+    """What is named once more, by another alias."""
+    known = {it.place: it.alias for it in roll.memberships}
+    for number, entry in enumerate(roll.group.spec.members):
+        ref = entry.server
+        if ref is None:
+            continue
+        place = f"{ref.namespace or roll.group.metadata.namespace}/{ref.name}"
+        if known[place] != (entry.alias or ref.name):
+            yield (
+                f"{roll.source.at(f'spec.members[{number}]')}: {place} is called {known[place]} in "
+                f"{GROUP_KIND} {roll.key} already, by an entry before this one: it has one alias."
+            )
+
+
+def _idle(roll: Roll, manifests: Manifests, namespaces: Mapping[str, Labels]) -> Iterator[str]:
+    """What selects nothing."""
+    for number, entry in enumerate(roll.group.spec.members):
+        alone = roll.group.model_copy(update={"spec": MCPGroupSpec(members=(entry,))})
+        servers = (server for server, _ in manifests.servers.values())
+        if entry.selector and not any(speaks_of(alone, it, namespaces) for it in servers):
+            where = roll.source.at(f"spec.members[{number}].selector")
+            yield (
+                f"{where}: no MCPServer in this folder has these labels in the namespaces that "
+                f"{GROUP_KIND} {roll.key} looks in."
+            )
 
 
 def _at(roll: Roll, it: Membership) -> str:

@@ -85,6 +85,37 @@ def test_a_selector_finds_servers_of_namespaces_by_their_manifests(tmp_path: Pat
     assert aliases(made) == ["time"]
 
 
+def test_a_second_alias_for_a_server_is_told(tmp_path: Path) -> None:
+    named = "server: {name: time, namespace: tools}"
+    made = planned(
+        tmp_path,
+        a=server("time", RUN, TO_TEAM, namespace="tools"),
+        c=group(named, f"{named}, alias: clock", namespace="agents"),
+        d=TEAM,
+    )
+
+    assert aliases(made) == ["time"]
+    (second,) = made.notes
+    assert second.startswith("c.yaml:7: tools/time is called time in MCPGroup agents/everyday")
+
+
+def test_a_selector_that_finds_nothing_is_told(tmp_path: Path) -> None:
+    entries = (
+        "server: {name: time, namespace: tools}",
+        "selector: {matchLabels: {tier: internal}}, namespaces: {from: All}",
+    )
+    made = planned(
+        tmp_path,
+        a=server("time", RUN, TO_TEAM, namespace="tools"),
+        c=group(*entries, namespace="agents"),
+        d=TEAM,
+    )
+
+    assert aliases(made) == ["time"]
+    (idle,) = made.notes
+    assert idle.startswith("c.yaml:7: no MCPServer in this folder has these labels")
+
+
 def test_without_consent_a_server_is_no_member_and_it_is_said_what_to_write(
     tmp_path: Path,
 ) -> None:

@@ -14,8 +14,10 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from .fields import DNS_LABEL_PATTERN, SUBDOMAIN_PATTERN
 from .group import MCPGroup
 from .names import GROUP_KIND
+from .object_names import NAME_PATTERN
 from .policy import MCPAccessPolicy
 from .schema import RULE_ERROR
 from .server import MCPServer
@@ -26,6 +28,12 @@ Kind = TypeVar("Kind", MCPServer, MCPGroup, MCPAccessPolicy, MCPAccessToken)
 TOP_LEVEL: Final = ("apiVersion", "kind", "metadata", "spec")
 LONGEST_QUOTED: Final = 128
 _ENV_VALUE: Final = re.compile(r"\benv\[\d+\]\.value")
+_DASHES: Final = "dashes, but none at an end"
+_PATTERNS: Final = {
+    NAME_PATTERN: f"write small letters, digits and {_DASHES}, a letter first",
+    DNS_LABEL_PATTERN: f"write small letters, digits and {_DASHES}",
+    SUBDOMAIN_PATTERN: f"write small letters, digits, dots and {_DASHES}",
+}
 DENY_ALL: Final = {"tools": ["*"], "resources": ["*"], "prompts": ["*"]}
 
 
@@ -160,6 +168,9 @@ def _problems(model: type[BaseModel], error: ErrorDetails) -> list[Problem]:
         ]
     if error["type"] == "extra_forbidden":
         return [Problem(path, _unknown(str(steps[-1]), _siblings(model, steps[:-1])))]
+    if error["type"] == "model_type":
+        fields = ", ".join(sorted(_siblings(model, steps)))
+        return [Problem(path, f"must be an object; its fields are {fields}")]
     return [Problem(path, _sentence(error, secret=_ENV_VALUE.search(path) is not None))]
 
 
@@ -188,7 +199,9 @@ def _sentence(error: ErrorDetails, *, secret: bool) -> str:
             return f"must be text: write {what} in quotes"
         case "string_pattern_mismatch":
             what = "it" if secret else repr(_cut(str(given)))
-            return f"{what} does not match {error.get('ctx', {}).get('pattern', '')}"
+            pattern = error.get("ctx", {}).get("pattern", "")
+            words = _PATTERNS.get(pattern)
+            return f"{what} does not match {pattern}" + (f": {words}" if words else "")
         case _:
             message = error["msg"]
             return message[:1].lower() + message[1:]

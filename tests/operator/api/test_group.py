@@ -40,6 +40,21 @@ def test_what_is_no_group_is_refused(spec: dict[str, Any]) -> None:
     assert isinstance(parse_group(group_manifest(spec)), Invalid)
 
 
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"server": "time"}, "must be an object; its fields are name, namespace"),
+        ({"server": {"name": "a"}, "alias": "my_clock"}, "write small letters, digits and dashes"),
+    ],
+    ids=["a word for an object", "an underscore"],
+)
+def test_what_is_wrong_with_an_entry_says_what_to_write(entry: dict[str, Any], said: str) -> None:
+    found = parse_group(group_manifest({"members": [entry]}))
+
+    assert isinstance(found, Invalid)
+    assert said in str(found)
+
+
 def test_no_server_can_have_the_name_of_a_groups_child() -> None:
     assert re2.search(TAKEN_ENDINGS, names.group("everyday"))
 
