@@ -67,8 +67,8 @@ def _question(it: argparse.ArgumentParser) -> None:
     it.add_argument(
         "--via",
         metavar="[NAMESPACE/]GROUP",
-        help="through this MCPGroup: NAME is the member's own, -n and --server say which member "
-        "(default: every one)",
+        help="through this MCPGroup: NAME is the group's, or the member's own, and then -n and "
+        "--server say which member (default: every one)",
     )
 
 

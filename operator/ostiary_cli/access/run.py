@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,6 @@ from ostiary_cli.endpoint import IMPOSSIBLE, WRONG, CallFailed
 from ostiary_cli.manifests import DEFAULT_NAMESPACE
 from ostiary_cli.terminal import shown
 from ostiary_operator.api import MCPServer
-from ostiary_proxy.policy import Target
 
 from . import words
 from .allow import Wish, policy_for, still_missing
@@ -25,7 +24,7 @@ from .diff import diff
 from .folders import read_folders
 from .review import review
 from .standing import Standing
-from .through import can_i_through, group_named, ways
+from .through import Way, as_listed, can_i_through, group_named, ways
 from .who_can import Who, who_can
 from .who_through import who_can_through
 
@@ -70,9 +69,8 @@ def _namespace(arguments: argparse.Namespace) -> str:
 
 
 def _who_can(arguments: argparse.Namespace, now: datetime) -> int:
-    target = target_of(arguments.verb, arguments.name)
     standing = _standing(arguments, now)
-    found = _who(arguments, standing, target)
+    found = _who(arguments, standing)
     body = {
         "verb": arguments.verb,
         "name": arguments.name,
@@ -82,17 +80,32 @@ def _who_can(arguments: argparse.Namespace, now: datetime) -> int:
     return 0
 
 
-def _who(arguments: argparse.Namespace, standing: Standing, target: Target) -> list[Who]:
+def _who(arguments: argparse.Namespace, standing: Standing) -> list[Who]:
     if arguments.via:
-        group = group_named(standing, arguments.via, _namespace(arguments))
-        listed = ways(standing, group, arguments.namespace, arguments.server)
+        listed = _ways(arguments, standing)
+        target = target_of(arguments.verb, arguments.name)
         having = [
             it for it in listed if _may_have(standing, standing.servers.get(it.place), arguments)
         ]
         return [who_can_through(standing, it, target) for it in having or listed]
+    target = target_of(arguments.verb, arguments.name)
     servers = standing.chosen(_namespace(arguments), arguments.server)
     asked = [it for it in servers if _may_have(standing, it, arguments)] or list(servers)
     return [who_can(standing, it, target) for it in asked]
+
+
+def _ways(arguments: argparse.Namespace, standing: Standing) -> tuple[Way, ...]:
+    """What is asked about may bear its name in the group, where no member is named."""
+    group = group_named(standing, arguments.via, _namespace(arguments))
+    found = ways(standing, group, arguments.namespace, arguments.server)
+    if arguments.server is None and not any(
+        _has(standing, standing.servers.get(it.place), arguments) for it in found
+    ):
+        listed = as_listed(found, arguments.verb, arguments.name)
+        if listed is not None:
+            way, arguments.name = listed
+            return (way,)
+    return found
 
 
 def _may_have(standing: Standing, server: MCPServer | None, arguments: argparse.Namespace) -> bool:
@@ -103,11 +116,11 @@ def _may_have(standing: Standing, server: MCPServer | None, arguments: argparse.
 
 
 def _can_i(arguments: argparse.Namespace, now: datetime) -> int:
-    target = target_of(arguments.verb, arguments.name, arguments_of(arguments.args))
+    args = arguments_of(arguments.args)
     namespace = parse_principal(arguments.who, "--as").namespace
     standing = _standing(arguments, now, {namespace} - {""})
     if arguments.via:
-        return _can_i_through(arguments, standing, target)
+        return _can_i_through(arguments, standing, args)
     servers = standing.chosen(_namespace(arguments), arguments.server)
     if len(servers) > 1:
         servers = tuple(it for it in servers if _has(standing, it, arguments)) or servers
@@ -115,12 +128,14 @@ def _can_i(arguments: argparse.Namespace, now: datetime) -> int:
         names = ", ".join(it.metadata.name for it in servers)
         raise CallFailed(f"Which server? Write --server; there are {names}.", code=WRONG)
     who = asker(arguments.who, arguments.groups, arguments.claims, standing)
+    target = target_of(arguments.verb, arguments.name, args)
     return _answered(arguments, who, can_i(standing, servers[0], who, target))
 
 
-def _can_i_through(arguments: argparse.Namespace, standing: Standing, target: Target) -> int:
-    group = group_named(standing, arguments.via, _namespace(arguments))
-    found = ways(standing, group, arguments.namespace, arguments.server)
+def _can_i_through(
+    arguments: argparse.Namespace, standing: Standing, args: Mapping[str, object] | None
+) -> int:
+    found = _ways(arguments, standing)
     if len(found) > 1:
         having = (it for it in found if _has(standing, standing.servers.get(it.place), arguments))
         found = tuple(having) or found
@@ -128,6 +143,7 @@ def _can_i_through(arguments: argparse.Namespace, standing: Standing, target: Ta
         names = ", ".join(it.place for it in found)
         raise CallFailed(f"Which member? Write -n and --server; there are {names}.", code=WRONG)
     who = asker(arguments.who, arguments.groups, arguments.claims, standing)
+    target = target_of(arguments.verb, arguments.name, args)
     return _answered(arguments, who, can_i_through(standing, found[0], who, target))
 
 

@@ -5,7 +5,7 @@ policies and the member's are asked, by the proxy's own functions.  The first th
 answer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ostiary_cli.endpoint import WRONG, CallFailed
@@ -16,7 +16,9 @@ from ostiary_operator.render.memberships import Membership, members, memberships
 from ostiary_operator.render.tokens import is_restricted_to, named
 from ostiary_proxy import config
 from ostiary_proxy.group_rules import Parts, joined, parts_of
+from ostiary_proxy.names import join
 from ostiary_proxy.policy import Deny, Target, decide, decide_member
+from ostiary_proxy.uris import inward
 
 from .asked import Asker
 from .can_i import ALLOWED, Answer, conditions_of, not_trusted
@@ -70,6 +72,28 @@ def ways(
         wanted = f"{namespace or '*'}/{name or '*'}"
         raise CallFailed(f"There is no MCPServer {wanted}: write -n and --server.", code=WRONG)
     return tuple(taken or found)
+
+
+def as_listed(ways: Iterable[Way], verb: str, name: str) -> tuple[Way, str] | None:
+    """The member whose thing it is, with the member's own name or URI, where `name` is one that the
+    group's clients know.  A shortened name has lost what it was made of: None."""
+    found = list(ways)
+    members = {it.membership.alias: it for it in found if it.membership and agreed(it)}
+    if verb == "read":
+        owned = inward(name)
+        alias, own = (owned.alias, owned.name) if owned else ("", "")
+    elif not found or (naming := _naming(found[0].group)).mode == "Never":
+        return None
+    else:
+        alias, _, own = name.partition(naming.separator)
+        if join(naming, alias, own) != name:
+            return None
+    return (members[alias], own) if alias in members and own else None
+
+
+def _naming(group: MCPGroup) -> config.Naming:
+    given = group.spec.naming
+    return config.Naming(**(given.model_dump(exclude_none=True) if given else {}))
 
 
 def _all_ways(standing: Standing, group: MCPGroup) -> Iterator[Way]:

@@ -42,6 +42,42 @@ def test_yes_names_the_group_and_the_members_rule(tmp_path: Path) -> None:
     assert "connecting from namespace tools" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("clock_get_time", "get_time"),
+        ("clock_clock_x", "clock_x"),
+        ("clock_", "clock_"),
+        ("clock", "clock"),
+        ("words_get_time", "words_get_time"),
+        (f"clock_{'x' * 60}", f"clock_{'x' * 60}"),
+    ],
+)
+def test_a_name_may_be_the_groups(tmp_path: Path, name: str, own: str) -> None:
+    code, said = asked(tmp_path, name, "--output", "json")
+
+    assert code == 0
+    assert (json.loads(said)["name"], json.loads(said)["server"]) == (own, "tools/time")
+    assert (
+        json.loads(asked(tmp_path, name, "--server", "time", "--output", "json")[1])["name"] == name
+    )
+
+
+def test_a_uri_may_be_the_groups(tmp_path: Path) -> None:
+    everything = {
+        "time": server("time", RUN, TO_AGENTS, namespace="tools"),
+        "rule": policy(account="planner", namespace="tools").replace(
+            "allow: {", "allow: {resources: ['file:**'], "
+        ),
+        "group": group("server: {name: time, namespace: tools}, alias: clock", namespace="agents"),
+    }
+    where = ("-f", str(write(tmp_path, **everything)), "--via", "agents/everyday")
+    code, out, err = ask("read", "clock+file:///notes.txt", "--as", PLANNER, *where)
+
+    assert code == 0, err
+    assert "file:///notes.txt of tools/time" in out
+
+
 def test_yes_under_a_ceiling_names_the_groups_rule_and_wall(tmp_path: Path) -> None:
     code, said = asked(tmp_path, over=CEILING)
 

@@ -43,6 +43,12 @@ def test_the_groups_policies_narrow_it_and_are_the_wall(tmp_path: Path) -> None:
     assert "nobody may call set_time" in asked(tmp_path, "set_time", over=CEILING)
 
 
+def test_the_tool_may_bear_the_groups_name(tmp_path: Path) -> None:
+    said = asked(tmp_path, "clock_get_time")
+
+    assert "tools/time: 2 may call get_time through MCPGroup agents/everyday" in said
+
+
 def test_conditions_of_both_are_shown(tmp_path: Path) -> None:
     own = BOTH.replace("    allow:", "    when: args.a == 1\n    allow:")
     over = CEILING.replace("    allow:", "    when: args.b == 2\n    allow:")
