@@ -5,9 +5,10 @@
 Standard library alone; runs inside a caller's pod.  A handshake session with its GET stream, a
 listen stream of the stateless era, and a call every 20 ms on a kept connection.  One JSON line per
 event: {"what": "open"} once all three work; {"what": "call"|"get"|"listen", "t": time, "how"} when
-that one was first refused, or ended.  Ends after the third.  What is waited for is the network
-alone: kube-proxy and the policies' agent follow the API server a moment behind; a refusal is never
-tried again."""
+that one was first refused, or ended; {"what": "get heard"|"listen heard", ...} when a stream told
+that a list changed.  Ends when the three have ended.  What is waited for is the network alone:
+kube-proxy and the policies' agent follow the API server a moment behind; a refusal is never tried
+again.  An https URL is verified with the authorities of SSL_CERT_FILE."""
 
 import http.client
 import json
@@ -32,6 +33,8 @@ def say(what: str, how: str = "") -> None:
 
 
 def connect(seconds: float) -> http.client.HTTPConnection:
+    if target.scheme == "https":
+        return http.client.HTTPSConnection(target.hostname, target.port or 443, timeout=seconds)
     return http.client.HTTPConnection(target.hostname, target.port or 80, timeout=seconds)
 
 
@@ -105,8 +108,9 @@ def listen_stream() -> http.client.HTTPResponse:
 
 def drain(what: str, answer: http.client.HTTPResponse) -> None:
     try:
-        while answer.readline():
-            pass
+        while line := answer.readline():
+            if b"/list_changed" in line:
+                say(f"{what} heard")
         say(what, "ended")
     except (OSError, http.client.HTTPException) as err:
         say(what, type(err).__name__)

@@ -4,7 +4,6 @@ The figures are printed and written to build/e2e-revocation.json: they are repor
 What fails is a caller who still calls, or still listens, half a minute later."""
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,15 +12,15 @@ from random import SystemRandom
 from typing import Any, Final
 
 import pytest
-from e2e.cluster.paths import ROOT, kubectl_binary
+from e2e.cluster.paths import ROOT
 from e2e.cluster.plugin import NamespaceFactory
+from e2e.holding import ENDS, OPEN, holding
 from e2e.samples import STDIO
-from e2e.world import HERE, Caller, World, accounts, labelled, policy, server, url
+from e2e.world import Caller, World, accounts, labelled, policy, server, url
 
 from ostiary_proxy import token_format
 
 SECONDS: Final = 30
-ENDS: Final = {"call", "get", "listen"}
 Withdraw = Callable[[World, str, str], None]
 
 
@@ -76,37 +75,15 @@ def access_token(namespace: str) -> tuple[str, dict[str, Any]]:
     }
 
 
-def told(lines: Any, wanted: set[str], until: float) -> dict[str, Any]:
-    """The first line of each kind."""
-    found: dict[str, Any] = {}
-    while wanted - found.keys():
-        assert time.time() < until, f"still going on: {wanted - found.keys()}"
-        line = lines.readline()
-        assert line, "the caller's script ended"
-        event = json.loads(line)
-        found.setdefault(event["what"], event)
-    return found
-
-
-def held(
-    world: World, caller: Caller, target: str, token: str, withdraw: Callable[[], None]
-) -> dict[str, float]:
+def held(caller: Caller, target: str, token: str, withdraw: Callable[[], None]) -> dict[str, float]:
     """Seconds from the API server's answer to the end of each thing that the caller held."""
-    command = [
-        *(kubectl_binary(), "--kubeconfig", str(world.kubectl.kubeconfig)),
-        *("-n", caller.namespace, "exec", caller.pod, "--", "env", f"TOKEN={token}"),
-        *("timeout", "180", "python3", "-uc", (HERE / "revoked.py").read_text()),
-        *(target, STDIO.tool, json.dumps(STDIO.arguments)),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            told(process.stdout, {"open"}, time.time() + 60)
-            began = time.time()
-            withdraw()
-            accepted = time.time()
-            ends = told(process.stdout, ENDS, accepted + SECONDS)
-        finally:
-            process.kill()
+    with holding(caller, target, token, STDIO.tool, STDIO.arguments) as until:
+        until(OPEN, 60)
+        began = time.time()
+        withdraw()
+        accepted = time.time()
+        told = until(ENDS, SECONDS)
+    ends = {what: told[what] for what in ENDS}
     assert all(end["t"] >= began for end in ends.values()), ends
     return {what: round(end["t"] - accepted, 3) for what, end in sorted(ends.items())}
 
@@ -134,7 +111,7 @@ def test_whoever_loses_a_right_loses_it_at_once_with_every_stream(
         world.kubectl.apply(policy(tools, "all", "it", who))
         world.ready(tools, "it")
         world.enforced(tools, "all")
-        figures[way] = held(world, caller, target, secret, partial(withdraw, world, tools, agents))
+        figures[way] = held(caller, target, secret, partial(withdraw, world, tools, agents))
         world.kubectl(
             *("-n", tools, "delete", "mcpaccesspolicies.ostiary.dev", "all"), "--ignore-not-found"
         )
