@@ -33,7 +33,8 @@ from websockets.typing import Subprotocol
 
 MODERN = "2026-07-28"
 MODES = {"auto": "auto", "legacy": "legacy", "modern": MODERN}
-WAYS = {"http": "/mcp", "sse": "/sse", "ws": "/ws"}
+WAYS = {"http": "", "sse": "/sse", "ws": "/ws"}
+"""Below the endpoint's URL, or in place of its last step where that is /mcp."""
 SECONDS = 30
 
 
@@ -84,10 +85,12 @@ async def say(socket: ClientConnection, said: Any) -> None:
 
 
 def transport(url: str, way: str) -> Any:
-    where = url.removesuffix(WAYS["http"]) + WAYS[way]
+    if way == "http":
+        return over_http(url)
+    where = url.removesuffix("/mcp") + WAYS[way]
     if way == "sse":
         return sse_client(where, headers=credentials(), timeout=SECONDS)
-    return over_http(where) if way == "http" else over_websocket(where)
+    return over_websocket(where)
 
 
 async def ask(options: argparse.Namespace, era: str, way: str) -> dict[str, Any]:

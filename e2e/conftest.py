@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from e2e.cluster import gateway_api
 from e2e.cluster.images.recipes import CLIENT, OPERATOR, PROXY, RECIPES
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.node import Node, held
@@ -44,6 +45,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         prepare(session, "cluster", lambda: [RECIPES[name]() for name in ("node", "servers")])
         prepare(session, "operator_installed", RECIPES["product"])
     prepare(session, "operator_installed", lambda: program("helm"))
+    prepare(session, "http_routes", gateway_api.http_routes)
 
 
 @pytest.fixture(scope="session")

@@ -130,6 +130,7 @@ def modern_headers(token: str, method: str, name: str = "") -> dict[str, str]:
     return found | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
-def listing(caller: Caller, target: str, token: str) -> Answer:
+def listing(caller: Caller, target: str, token: str, ca: str = "") -> Answer:
     """One modern tools/list, as plain HTTP."""
-    return caller.http(target, modern("tools/list"), modern_headers(token, "tools/list"))
+    headers = modern_headers(token, "tools/list")
+    return caller.http(target, modern("tools/list"), headers, ca=ca)

@@ -121,8 +121,11 @@ class World:
         )
         return [p for p in found["items"] if not p["metadata"].get("deletionTimestamp")]
 
-    def caller(self, namespace: str, account: str = "default", audience: str = "") -> "Caller":
-        """A pod that calls as this ServiceAccount, made if need be, with a projected token."""
+    def caller(
+        self, namespace: str, account: str = "default", audience: str = "", **more: Any
+    ) -> "Caller":
+        """A pod that calls as this ServiceAccount, made if need be, with a projected token.
+        `more`: of its spec."""
         if account != "default":
             self.kubectl.apply(
                 {
@@ -132,7 +135,9 @@ class World:
                 }
             )
         name = f"caller-{account}-{uuid.uuid4().hex[:5]}"
-        self.kubectl.create(_caller_pod(namespace, name, account, audience, self.client_image))
+        pod = _caller_pod(namespace, name, account, audience, self.client_image)
+        pod["spec"] |= more
+        self.kubectl.create(pod)
         self.kubectl.wait("condition=Ready", f"pod/{name}", namespace, 180)
         return Caller(self.kubectl, namespace, name, account)
 

@@ -9,6 +9,7 @@ Nothing is started here.
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
@@ -99,6 +100,16 @@ def program(name: str) -> Path:
 
 def programs(names: Iterable[str]) -> dict[str, Path]:
     return {name: program(name) for name in names}
+
+
+def module_folder(module: Module) -> Path:
+    """The dependency's own files, by Go's cache of modules."""
+    command = [_go(), "mod", "download", "-json", module.dependency]
+    done = subprocess.run(command, cwd=module.path, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = f"{done.stdout}{done.stderr}"[-2000:]
+        raise Unavailable(f"`go mod download {module.dependency}` failed:\n{said}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def go_build(folder: Path, package: str, target: Path, *, ldflags: str = "-s -w") -> None:

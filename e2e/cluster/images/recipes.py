@@ -37,6 +37,7 @@ SDK1_SERVERS: Final = "localhost/mcp-sdk1-servers:test"
 TIME_SERVER: Final = "localhost/mcp-server-time:test"
 CLIENT: Final = "localhost/mcp-client:test"
 GO_SERVER: Final = "localhost/mcp-go-stdio:test"
+EDGE: Final = "localhost/edge:test"
 
 
 def node_images() -> list[Image]:
@@ -57,6 +58,8 @@ def server_images() -> list[Image]:
         _python_image(CLIENT, "sdk", [E2E / "client.py", E2E / "load.py"]),
         # nothing but one static program: no shell, no libc, no /tmp
         Image(GO_SERVER, (go_layer,), ("/gostdio",), user=SERVER_USER),
+        # what stands in for a Gateway or an ingress controller
+        Image(EDGE, (_base_layer(), _nginx_layer()), ("nginx",), user=SERVER_USER),
     ]
 
 
@@ -76,6 +79,22 @@ def _base_layer() -> Path:
             shutil.rmtree(root / waste, ignore_errors=True)
 
     return layer("base", f"{SUITE} {BASE_PACKAGES} 1", fill)
+
+
+def _nginx_layer() -> Path:
+    """Its program alone: the libraries that it needs are in the base, with Python."""
+
+    def fill(root: Path) -> None:
+        fetched = root.with_name("fetched")
+        fetch = ["debootstrap", "--variant=minbase", "--download-only", "--include=nginx"]
+        _run([*fetch, SUITE, str(fetched)])
+        (package,) = (fetched / "var/cache/apt/archives").glob("nginx_*.deb")
+        unpacked = root.with_name("unpacked")
+        _run(["dpkg-deb", "--extract", str(package), str(unpacked)])
+        (root / "usr/sbin").mkdir(parents=True)
+        shutil.copy(unpacked / "usr/sbin/nginx", root / "usr/sbin/nginx")
+
+    return layer("nginx", f"{SUITE} nginx 1", fill)
 
 
 def _go_layer(name: str, folder: Path, program: str) -> Path:
